@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test execute lint clean
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY)  ## install everything into .venv
+
+lab: $(READY)  ## open the course in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
+
+test: $(READY)  ## run the unit tests, then every notebook
+	$(BIN)/python -m pytest tests
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -p no:python notebooks
+
+execute: $(READY)  ## run the notebooks in place on real MNIST, filling their outputs and heads
+	TQDM_DISABLE=1 VAE_COURSE_STRICT=1 $(BIN)/python tools/execute.py $(NOTEBOOKS)
+
+lint: $(READY)  ## check the style of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## remove everything that was built or installed here
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml tools/make_venv.sh
+	@sh tools/make_venv.sh
+	@touch $@

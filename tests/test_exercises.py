@@ -1,0 +1,106 @@
+"""Every solution in the notebooks passes; every known mistake gets its own diagnosis."""
+
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import nbformat
+import pytest
+
+import vae_course as vc
+from vae_course.exercises import EXAMINERS, PRAISE, verdict
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+def cells():
+    for path in NOTEBOOKS:
+        yield from nbformat.read(path, as_version=4).cells
+
+
+def solutions():
+    """number -> code of the solution, folded beneath the exercise."""
+    pattern = r"<!--solution (\S+)-->.*?```python\n(.*?)```"
+    text = "\n".join(cell.source for cell in cells() if cell.cell_type == "markdown")
+    return dict(re.findall(pattern, text, flags=re.DOTALL))
+
+
+def stubs():
+    """number -> (name of the function, code of the cell that ends in vc.check)."""
+    for cell in cells():
+        match = re.search(r'^vc\.check\("(\S+)", (\w+)\)', cell.source, flags=re.MULTILINE)
+        if cell.cell_type == "code" and match:
+            yield match[1], (match[2], cell.source)
+
+
+def function_of(code, name):
+    namespace = {"jax": jax, "jnp": jnp, "vc": vc}
+    exec(code, namespace)
+    return namespace[name]
+
+
+STUBS = dict(stubs())
+
+
+def test_every_exercise_has_a_stub_and_a_solution():
+    assert set(EXAMINERS) == set(STUBS) == set(solutions())
+
+
+@pytest.mark.parametrize("number", EXAMINERS)
+def test_the_solution_passes(number):
+    assert verdict(number, function_of(solutions()[number], STUBS[number][0])) == PRAISE
+
+
+@pytest.mark.parametrize("number", EXAMINERS)
+def test_the_stub_is_not_done_yet(number):
+    assert verdict(number, function_of(STUBS[number][1], STUBS[number][0])).startswith(
+        "not done yet"
+    )
+
+
+def error_of(values, subtract=True):
+    p = jnp.exp(values - (values.max() if subtract else 0))
+    return jnp.std(p) / jnp.sqrt(len(p)) / jnp.mean(p)
+
+
+def table(model, x, z):
+    return model.decode(z).log_prob_pairs(x)
+
+
+def shares(model, x, z, axis=0):
+    return jax.nn.softmax(table(model, x, z), axis=axis)
+
+
+WRONG = [
+    ("02.1", lambda v: error_of(v) * jnp.sqrt(len(v)), "spread of single samples"),
+    ("02.1", lambda v: jnp.std(v) / jnp.sqrt(len(v)), "spread of the log values"),
+    ("02.1", lambda v: error_of(v) * jnp.mean(jnp.exp(v - v.max())), "divide by p-hat"),
+    ("02.1", lambda v: error_of(v, subtract=False), "Subtract the largest before exp"),
+    ("02.1", lambda v: jnp.broadcast_to(error_of(v), (3,)), "yours has shape (3,)"),
+    ("02.1", lambda v: 0.5, "you return 0.5"),
+    ("02.1", lambda v: v.no_such_method(), "stopped with AttributeError"),
+    ("02.2", lambda m, x, z: shares(m, x, z, axis=1).T @ z, "over the images"),
+    ("02.2", lambda m, x, z: jnp.exp(table(m, x, z)).T @ z, "divide by its sum"),
+    ("02.2", lambda m, x, z: jnp.tile(z.mean(0), (len(x), 1)), "plain mean of z"),
+    ("02.2", lambda m, x, z: z[table(m, x, z).argmax(0)], "single best z"),
+    ("02.2", lambda m, x, z: shares(m, x, z), "shape (batch, latent_dim)"),
+    ("02.2", lambda m, x, z: jnp.zeros((len(x), z.shape[1])), "largest difference"),
+]
+
+
+@pytest.mark.parametrize(("number", "wrong", "diagnosis"), WRONG)
+def test_a_known_mistake_gets_its_own_diagnosis(number, wrong, diagnosis):
+    answer = verdict(number, wrong)
+    assert answer != PRAISE
+    assert diagnosis in answer
+
+
+def test_every_exercise_has_two_known_mistakes():
+    for number in EXAMINERS:
+        assert len({message for n, _, message in WRONG if n == number}) >= 2
+
+
+def test_an_unknown_number_gets_the_list():
+    with pytest.raises(ValueError, match=r"'99.1': there are 02.1"):
+        vc.check("99.1", print)

@@ -1,0 +1,87 @@
+"""The project's own promises: one list of packages, no broken jax, no registry's address."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vae_course
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = dict(
+    re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+)
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_lock_holds_every_dependency():
+    project = PYPROJECT["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["lab"]]
+    wanted += project["optional-dependencies"]["dev"]
+    locked = {normal(name) for name in LOCK}
+    assert {normal(re.match(r"[\w.-]+", line)[0]) for line in wanted} <= locked
+
+
+@pytest.mark.parametrize("name", ["jax", "jaxlib"])
+def test_jax_stops_before_the_release_that_computes_wrong_numbers(name):
+    (line,) = [d for d in PYPROJECT["project"]["dependencies"] if re.match(rf"{name}\b", d)]
+    assert line == f"{name}>=0.7.2,<0.10.2"
+    assert LOCK[name] == "0.10.1"
+
+
+def test_nothing_names_a_package_index():
+    text = (ROOT / "requirements.lock").read_text() + (ROOT / "environment.yml").read_text()
+    assert not re.search(r"https?:|index-url|find-links|file:", text)
+
+
+def test_one_version():
+    assert PYPROJECT["project"]["version"] == vae_course.__version__
+    assert f"version: {vae_course.__version__}" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_a_bare_make_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == targets
+
+
+def test_setup_with_an_old_python_says_one_sentence(tmp_path):
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    run = subprocess.run(
+        ["sh", str(ROOT / "tools/make_venv.sh")],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(old)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "needs Python 3.11, 3.12 or 3.13" in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_setup_without_the_venv_module_says_one_sentence(tmp_path):
+    without = tmp_path / "python"
+    without.write_text('#!/bin/sh\ncase "$2" in *venv*) exit 1;; esac\n')
+    without.chmod(0o755)
+    run = subprocess.run(
+        ["sh", str(ROOT / "tools/make_venv.sh")],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(without)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "venv module is missing" in run.stderr

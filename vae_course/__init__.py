@@ -1,0 +1,43 @@
+"""The helper package of the course. In lessons: `import vae_course as vc`."""
+
+from vae_course.claims import claim
+from vae_course.data import Dataset, binarize, load
+from vae_course.distributions import (
+    Bernoulli,
+    Gaussian,
+    MultivariateGaussian,
+    kl_to_standard_normal,
+    standard_normal,
+)
+from vae_course.estimators import log_mean_exp, prior_log_likelihood
+from vae_course.exact import LinearGaussian, grid_log_likelihood
+from vae_course.exercises import check
+from vae_course.machine import setup
+from vae_course.models import MLP, Decoder, FourierDecoder
+from vae_course.plotting import show
+from vae_course.training import fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Bernoulli",
+    "Dataset",
+    "Decoder",
+    "FourierDecoder",
+    "Gaussian",
+    "LinearGaussian",
+    "MultivariateGaussian",
+    "binarize",
+    "check",
+    "claim",
+    "fit",
+    "grid_log_likelihood",
+    "kl_to_standard_normal",
+    "load",
+    "log_mean_exp",
+    "prior_log_likelihood",
+    "setup",
+    "show",
+    "standard_normal",
+]

@@ -1,0 +1,220 @@
+"""Data: `load("mnist")` from a cache, from tensorflow-datasets, or a stand-in when offline.
+
+Images are flat float32 in [0, 1]. `binarize` turns grey into black and white.
+"""
+
+import gzip
+import os
+import struct
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import platformdirs
+
+from vae_course.stand_in import stand_in_arrays
+
+NAMES = ("mnist", "fashion_mnist", "kmnist")
+STAND_IN = "digits"
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+FILES = {  # the IDX file that holds each array
+    "x_train": "train-images-idx3-ubyte.gz",
+    "y_train": "train-labels-idx1-ubyte.gz",
+    "x_test": "t10k-images-idx3-ubyte.gz",
+    "y_test": "t10k-labels-idx1-ubyte.gz",
+}
+HOST_TIMEOUT = 4  # seconds to wait for a first answer, before the stand-in
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (n, 784) float32 in [0, 1], labels (n,) int32; `name` says which data."""
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @property
+    def is_stand_in(self) -> bool:
+        return self.name == STAND_IN
+
+
+def load(name: str) -> Dataset:
+    """Loads "mnist", "fashion_mnist" or "kmnist".
+
+    Looks in the cache folder ($VAE_COURSE_DATA, else the platform's), then downloads
+    through tensorflow-datasets with its registered checksums. Without a network it
+    says so and returns a stand-in named "digits": scikit-learn's 8 x 8 digits,
+    enlarged and shifted, 20,000 for training and 2,000 for testing.
+
+    Raises:
+        ValueError: for a name that is not one of the three.
+        RuntimeError: if a download came but is not what its checksum promises.
+    """
+    if name not in NAMES:
+        raise ValueError(f"no data set is called {name!r}: choose one of {', '.join(NAMES)}")
+    path = cache_folder() / f"{name}.npz"
+    arrays = _read(path)
+    if arrays is None:
+        url_infos = _url_infos(name)
+        problem = _unreachable(next(iter(url_infos)))
+        if problem:
+            print(_box(name, problem))
+            return _dataset(STAND_IN, stand_in_arrays())
+        arrays = _download(name, url_infos)
+        _write(path, arrays)
+    return _dataset(name, arrays)
+
+
+def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
+    """One Bernoulli(grey) draw a pixel: float32 zeros and ones of the same shape.
+
+    Raises:
+        ValueError: if a value lies outside [0, 1] (checked outside compiled code).
+    """
+    if not isinstance(images, jax.core.Tracer):
+        low, high = np.min(images), np.max(images)
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"images must lie in [0, 1], got values from {low:g} to {high:g}; "
+                "divide bytes by 255"
+            )
+    return jax.random.bernoulli(key, images).astype(jnp.float32)
+
+
+def cache_folder() -> Path:
+    """$VAE_COURSE_DATA where it is set, else this platform's folder for caches."""
+    return Path(os.environ.get("VAE_COURSE_DATA") or platformdirs.user_cache_dir("vae_course"))
+
+
+def _dataset(name, arrays) -> Dataset:
+    x_train, y_train, x_test, y_test = (arrays[key] for key in KEYS)
+
+    def flat(images):
+        return images.reshape(len(images), -1).astype(np.float32) / 255
+
+    return Dataset(
+        name, flat(x_train), y_train.astype(np.int32), flat(x_test), y_test.astype(np.int32)
+    )
+
+
+def _read(path: Path):
+    """The four arrays of a cache file, or None if it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in KEYS}
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever is wrong with a cache, a new copy mends it
+        print(f"The cached file {path.name} is damaged ({type(error).__name__}): replacing it.")
+        return None
+    return arrays if _plausible(arrays) else None
+
+
+def _plausible(arrays) -> bool:
+    return all(
+        arrays[key].dtype == np.uint8
+        and arrays[key].shape[1:] == ((28, 28) if key.startswith("x") else ())
+        and len(arrays[key]) == len(arrays["y" + key[1:]])
+        for key in KEYS
+    )
+
+
+def _write(path: Path, arrays) -> None:
+    """Writes beside the target and renames, so that no half-written cache is ever seen."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            try:
+                np.savez_compressed(file, **arrays)
+            except BaseException:
+                part.unlink()
+                raise
+        part.replace(path)
+    except OSError as error:
+        print(
+            f"Could not keep a copy in {path.parent} ({error.strerror}): "
+            "it will be downloaded again next time."
+        )
+
+
+def _url_infos(name: str):
+    import tensorflow_datasets as tfds  # takes seconds, so only where it is needed
+
+    return tfds.builder_cls(name).url_infos
+
+
+def _download(name: str, url_infos) -> dict[str, np.ndarray]:
+    import tensorflow_datasets as tfds
+
+    urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
+    # Other downloads may still be writing when one has failed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        manager = tfds.download.DownloadManager(
+            download_dir=folder,
+            url_infos=url_infos,
+            dataset_name=name,
+            force_checksums_validation=True,
+        )
+        try:
+            paths = manager.download(urls)
+        except Exception as error:
+            raise RuntimeError(
+                f"downloading {name} failed: {error}. Try again, or put a good "
+                f"{name}.npz into {cache_folder()}"
+            ) from error
+        return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
+
+
+def _decode_idx(data: bytes) -> np.ndarray:
+    """IDX: two zero bytes, a type (8 = byte), the number of axes, their sizes, the values."""
+    zeros, kind, num_axes = struct.unpack(">HBB", data[:4])
+    if zeros != 0 or kind != 8:
+        raise RuntimeError("the downloaded file is not an IDX file of bytes")
+    shape = struct.unpack(f">{num_axes}I", data[4 : 4 + 4 * num_axes])
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
+
+
+def _unreachable(url: str) -> str | None:
+    """What keeps us from the host of `url`, or None; answers within HOST_TIMEOUT."""
+    outcome = [f"no answer within {HOST_TIMEOUT} seconds"]
+
+    def knock():
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=HOST_TIMEOUT).close()
+            outcome[0] = None
+        except urllib.error.HTTPError as error:
+            outcome[0] = f"the server answered {error.code} {error.reason}"
+        except OSError as error:
+            outcome[0] = str(getattr(error, "reason", error))
+
+    # In a thread, because looking up a name ignores the time-out.
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(HOST_TIMEOUT)
+    return outcome[0]
+
+
+def _box(name: str, problem: str) -> str:
+    lines = [
+        f"{name} could not be downloaded: {problem}.",
+        "",
+        "This session uses a STAND-IN instead: scikit-learn's small handwritten",
+        'digits, enlarged to 28 x 28 (its name is "digits"). Everything runs;',
+        "the numbers differ, and claims about MNIST are not checked.",
+        f"To mend it: connect and load again, or put {name}.npz into",
+        f"{cache_folder()}",
+    ]
+    width = max(len(line) for line in lines)
+    rows = [f"│ {line:<{width}} │" for line in lines]
+    return "\n".join(["┌" + "─" * (width + 2) + "┐", *rows, "└" + "─" * (width + 2) + "┘"])

@@ -1,0 +1,37 @@
+"""`check("02.1", fn)`: tells a learner what is right, or which mistake it looks like.
+
+Each lesson has a file of examiners. An examiner calls the learner's function on
+random inputs and returns None if every answer is right, else a diagnosis.
+"""
+
+from collections.abc import Callable
+
+from vae_course.exercises import lesson_02
+
+EXAMINERS = {**lesson_02.EXAMINERS}
+
+
+def check(exercise: str, fn: Callable) -> None:
+    """Prints "not done yet", a diagnosis, or praise. Never raises for a wrong answer.
+
+    Raises:
+        ValueError: if no exercise has this number.
+    """
+    print(f"Exercise {exercise}: {verdict(exercise, fn)}")
+
+
+def verdict(exercise: str, fn: Callable) -> str:
+    """What `check` prints."""
+    if exercise not in EXAMINERS:
+        known = ", ".join(sorted(EXAMINERS))
+        raise ValueError(f"no exercise has the number {exercise!r}: there are {known}")
+    try:
+        diagnosis = EXAMINERS[exercise](fn)
+    except NotImplementedError:
+        return "not done yet. Replace the line that raises NotImplementedError."
+    except Exception as error:  # the learner's code may fail in any way
+        return f"your function stopped with {type(error).__name__}: {error}"
+    return PRAISE if diagnosis is None else f"not yet. {diagnosis}"
+
+
+PRAISE = "right. Every random test agrees with the exact answer. Well done!"

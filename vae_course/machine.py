@@ -1,0 +1,78 @@
+"""`setup`: what this notebook runs on, how fast it is, and whether it can be trusted."""
+
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+FLOORS = {"jax": (0, 7, 2), "flax": (0, 11, 2), "optax": (0, 2, 8), "numpy": (2, 0)}
+REFERENCE = Path(__file__).parent / "recorded" / "machine.json"
+
+
+def setup() -> None:
+    """Checks the installed stack, then prints versions, device and measured speed.
+
+    Raises:
+        RuntimeError: if a package is too old, or this jax computes wrong numbers;
+            the message is one sentence and says what to do.
+    """
+    for name, floor in FLOORS.items():
+        if _numbers(version(name)) < floor:
+            wanted = ".".join(map(str, floor))
+            raise RuntimeError(
+                f"This course needs {name} {wanted} or newer and found {version(name)}: "
+                "start again from a fresh environment (README, first command)."
+            )
+    if not computes_right():
+        raise RuntimeError(
+            f"jax {version('jaxlib')} returns wrong numbers on this machine (jax issue 39103): "
+            "install jax 0.10.1, or set XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type= and "
+            "restart."
+        )
+    versions = ", ".join(f"{name} {version(name)}" for name in FLOORS)
+    speed = matrix_product_rate()
+    reference = json.loads(REFERENCE.read_text())["gflops"]
+    print(f"Python {platform.python_version()}, {versions}; device: {jax.devices()[0].device_kind}")
+    print(
+        f"This machine multiplies matrices at {speed:.0f} GFLOP/s: {speed / reference:.1f} times "
+        f"the one that filled these outputs ({reference:.0f})."
+    )
+
+
+def computes_right() -> bool:
+    """Whether a compiled product followed by a sum of squares gives the right number.
+
+    The canary of https://github.com/jax-ml/jax/issues/39103: jaxlib 0.10.2 fuses the
+    two wrongly on CPUs. Every value is a power of two or zero, exact in float32.
+    """
+    side = 2**15
+    rows = jnp.zeros((side + 1, 3)).at[side, 0].set(side)
+
+    @jax.jit
+    def squared_length(rows):
+        return jax.vmap(lambda row: jnp.sum(jnp.square(jnp.eye(3) @ row)))(rows)
+
+    return float(squared_length(rows)[-1]) == float(side) ** 2
+
+
+def matrix_product_rate() -> float:
+    """Float32 matrix products, in GFLOP/s: the best of a few short runs."""
+    size = 1024
+    multiply = jax.jit(jnp.matmul)
+    a = jnp.ones((size, size))
+    multiply(a, a).block_until_ready()
+    seconds = []
+    for _ in range(8):
+        start = time.perf_counter()
+        multiply(a, a).block_until_ready()
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / np.min(seconds) / 1e9
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())

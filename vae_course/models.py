@@ -1,0 +1,112 @@
+"""Networks: an MLP, and decoders that turn a latent z into a distribution over x.
+
+A model is anything with `latent_dim` and `decode(z) -> distribution`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from vae_course.distributions import Bernoulli
+
+
+class MLP(nnx.Module):
+    """Fully connected layers of the given sizes, input first, none after the last."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: Callable = nnx.silu,
+        rngs: nnx.Rngs,
+    ):
+        self.activation = activation
+        self.layers = nnx.data(
+            [nnx.Linear(i, o, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., sizes[0]) -> (..., sizes[-1])."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
+
+
+class Decoder(nnx.Module):
+    """p(x | z): an MLP from z to the logits of independent Bernoulli pixels.
+
+    Args:
+        latent_dim, hidden, data_dim: layer sizes, from z to x.
+        mean_image: (data_dim,) in [0, 1]; if given, the output bias starts at its
+            logit, so that the untrained model already draws the average image.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        hidden: Sequence[int],
+        data_dim: int,
+        *,
+        activation: Callable = nnx.silu,
+        mean_image: jax.Array | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.latent_dim = latent_dim
+        self.mlp = MLP((latent_dim, *hidden, data_dim), activation=activation, rngs=rngs)
+        if mean_image is not None:
+            start_at_mean(self.mlp, mean_image)
+
+    def decode(self, z: jax.Array) -> Bernoulli:
+        """z (..., latent_dim) -> Bernoulli over (..., data_dim)."""
+        return Bernoulli(self.mlp(z))
+
+
+class FourierDecoder(nnx.Module):
+    """A decoder that sees u, sin(u @ W) and cos(u @ W), W random and fixed, u = 2 Phi(z) - 1.
+
+    Random Fourier features (Rahimi & Recht 2007; Tancik et al. 2020) let an MLP
+    bend quickly with z: more detail from the same few latents. Phi, the standard
+    normal's distribution function, spreads that detail evenly over the prior's mass.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        hidden: Sequence[int],
+        data_dim: int,
+        *,
+        num_frequencies: int = 64,
+        scale: float = 4.0,
+        mean_image: jax.Array | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.latent_dim = latent_dim
+        frequencies = scale * jax.random.normal(rngs.params(), (latent_dim, num_frequencies))
+        self.frequencies = nnx.Variable(frequencies)  # not nnx.Param: never trained
+        width = latent_dim + 2 * num_frequencies
+        self.mlp = MLP((width, *hidden, data_dim), rngs=rngs)
+        if mean_image is not None:
+            start_at_mean(self.mlp, mean_image)
+
+    def decode(self, z: jax.Array) -> Bernoulli:
+        """z (..., latent_dim) -> Bernoulli over (..., data_dim)."""
+        u = jax.scipy.special.erf(z / jnp.sqrt(2.0))
+        waves = u @ self.frequencies[...]
+        return Bernoulli(self.mlp(jnp.concatenate([u, jnp.sin(waves), jnp.cos(waves)], axis=-1)))
+
+
+def start_at_mean(mlp: MLP, mean_image: jax.Array) -> None:
+    """Sets the output bias to the logit of `mean_image`, kept within ±log(999)."""
+    bias = mlp.layers[-1].bias
+    mean_image = np.asarray(mean_image)
+    if mean_image.shape != bias.shape or not (mean_image.min() >= 0 and mean_image.max() <= 1):
+        raise ValueError(
+            f"mean_image must have shape {bias.shape} and values in [0, 1], got shape "
+            f"{mean_image.shape}; data.train_images.mean(axis=0) is what is meant"
+        )
+    clipped = np.clip(mean_image, 1e-3, 1 - 1e-3)
+    bias[...] = jnp.log(clipped) - jnp.log1p(-clipped)
