@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test execute lint clean
+.PHONY: help setup lab test execute lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -21,6 +21,11 @@ execute: $(READY)  ## run the notebooks in place on real MNIST, filling their ou
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lock: $(READY)  ## renew the exact versions in requirements.lock
+	echo '# Exact versions for Python 3.11 to 3.13, made by `make lock`.' > requirements.lock
+	$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --python-version 3.11 \
+		--extra lab --extra dev pyproject.toml >> requirements.lock
 
 clean:  ## remove everything that was built or installed here
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import vae_course as vc
-from vae_course.distributions import softplus
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 6))
 SEEDS = st.integers(0, 2**31 - 1)
@@ -89,13 +88,6 @@ def test_extreme_logits_are_finite_and_exact(logit, pixel):
     np.testing.assert_allclose(p.log_prob(x)[0], exact, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(value, exact, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(gradient[0], pixel - 1 / (1 + np.exp(-logit)), atol=1e-6)
-
-
-def test_softplus_is_jaxs_and_its_gradient_the_sigmoid():
-    logits = jnp.linspace(-200, 200, 4001)
-    np.testing.assert_allclose(softplus(logits), jax.nn.softplus(logits), rtol=1e-6, atol=1e-7)
-    gradient = jax.vmap(jax.grad(softplus))(logits)
-    np.testing.assert_allclose(gradient, jax.nn.sigmoid(logits), atol=1e-6)
 
 
 def test_pairs_refuse_shapes_that_do_not_fit():

@@ -10,7 +10,6 @@ from flax import nnx
 import vae_course as vc
 from vae_course import training
 
-KEY = jax.random.key(0)
 TX = optax.adam(0.05)
 
 
@@ -34,7 +33,14 @@ def points(num=100):
 def test_it_learns_the_least_squares_slope_in_place(scan):
     model = Line()
     history = vc.fit(
-        model, squared_error, points(), key=KEY, num_epochs=40, batch_size=20, tx=TX, scan=scan
+        model,
+        squared_error,
+        points(),
+        key=jax.random.key(0),
+        num_epochs=40,
+        batch_size=20,
+        tx=TX,
+        scan=scan,
     )
     assert abs(float(model.slope[...][0, 0]) - 3) < 0.01
     assert set(history) == {"loss", "slope"}
@@ -46,7 +52,9 @@ def test_scan_and_loop_take_the_same_steps():
     models = [Line(), Line()]
     histories = [
         vc.fit(m, squared_error, points(), key=k, num_epochs=3, batch_size=30, tx=TX, scan=scan)
-        for m, k, scan in zip(models, [jax.random.clone(KEY), KEY], [True, False], strict=True)
+        for m, k, scan in zip(
+            models, [jax.random.key(0), jax.random.key(0)], [True, False], strict=True
+        )
     ]
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)
 
@@ -82,7 +90,7 @@ def test_variables_that_are_not_parameters_stay():
     def loss_fn(model, batch, key):
         return -jnp.mean(model.decode(batch).log_prob(jnp.ones((len(batch), 1)))), {}
 
-    vc.fit(decoder, loss_fn, points()[0], key=KEY, num_epochs=1, batch_size=10, tx=TX)
+    vc.fit(decoder, loss_fn, points()[0], key=jax.random.key(0), num_epochs=1, batch_size=10, tx=TX)
     np.testing.assert_array_equal(decoder.frequencies[...], before)
     assert (np.array(decoder.mlp.layers[0].kernel[...]) != kernel).any()
 
@@ -100,7 +108,7 @@ def test_it_stops_at_a_value_that_is_not_finite_and_keeps_the_last_good_epoch():
             model,
             fails_beyond_one,
             points(),
-            key=KEY,
+            key=jax.random.key(0),
             num_epochs=30,
             batch_size=25,
             tx=TX,
@@ -134,4 +142,4 @@ def test_bad_input_is_refused_before_any_work(data, changes, message):
 
     options = {"num_epochs": 1, "batch_size": 10, **changes}
     with pytest.raises(ValueError, match=message):
-        vc.fit(Line(), never, data, key=KEY, tx=TX, **options)
+        vc.fit(Line(), never, data, key=jax.random.key(0), tx=TX, **options)

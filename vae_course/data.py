@@ -109,7 +109,7 @@ def _dataset(name, arrays) -> Dataset:
 def _read(path: Path):
     """The four arrays of a cache file, or None if it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in KEYS}
     except FileNotFoundError:
         return None

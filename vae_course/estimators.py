@@ -72,8 +72,8 @@ def streamed_log_sum_exp(log_terms, blocks, batch: int) -> jax.Array:
         peak, total = carry
         terms = log_terms(block)
         new_peak = jnp.maximum(peak, jnp.max(terms, axis=0))
-        total = total * jnp.exp(peak - new_peak) + jnp.sum(jnp.exp(terms - new_peak), axis=0)
-        return (new_peak, total), None
+        added = jnp.sum(jnp.exp(terms - new_peak[None]), axis=0)
+        return (new_peak, total * jnp.exp(peak - new_peak) + added), None
 
     lowest = jnp.full(batch, jnp.finfo(jnp.float32).min)  # finite: -inf - -inf is NaN
     (peak, total), _ = jax.lax.scan(add, (lowest, jnp.zeros(batch)), blocks)
