@@ -23,7 +23,7 @@ def test_a_claim_that_holds_says_so(bounds, capsys):
 @pytest.mark.parametrize("bounds", [{"says": 3, "within": 0.5}, {"at_least": 4}, {"at_most": 3}])
 @pytest.mark.parametrize("measured", [3.6, np.nan])
 def test_a_claim_that_fails_raises(bounds, measured):
-    with pytest.raises(ClaimError, match=r"claim 02.1 .* but the text says"):
+    with pytest.raises(ClaimError, match=r"claim 02.1 .* but the text promises"):
         vc.claim("02.1", "the answer", measured, on=MNIST, **bounds)
 
 

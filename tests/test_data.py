@@ -133,6 +133,15 @@ def test_without_a_network_it_says_so_and_returns_the_stand_in(monkeypatch, caps
     assert "STAND-IN" in capsys.readouterr().out
 
 
+def test_without_a_working_tensorflow_datasets_it_says_so(monkeypatch, capsys):
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'importlib_resources'")
+
+    monkeypatch.setattr(data, "_url_infos", broken)
+    assert vc.load("mnist").is_stand_in
+    assert "does not start (No module named 'importlib_resources')" in capsys.readouterr().out
+
+
 def test_a_host_that_never_answers_is_given_up_within_seconds(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -8,7 +8,6 @@ from flax import nnx
 from scipy.special import logsumexp
 
 import vae_course as vc
-from tests.test_exact import linear_gaussian
 
 
 def test_log_mean_exp_is_scipys_where_exp_underflows():
@@ -28,7 +27,7 @@ def test_log_mean_exp_refuses_nothing():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_prior_estimate_is_unbiased_for_p(seed):
+def test_prior_estimate_is_unbiased_for_p(linear_gaussian, seed):
     """mean of p-hat / p over 16 keys: within 4 standard errors of 1, and those under 0.05."""
     rng = np.random.default_rng(seed)
     data_dim, latent_dim = int(rng.integers(1, 6)), int(rng.integers(1, 4))
@@ -43,7 +42,7 @@ def test_prior_estimate_is_unbiased_for_p(seed):
     assert abs(ratios.mean() - 1) < 4 * standard_error + 1e-4  # 1e-4: float32 of log p
 
 
-def test_the_log_of_the_estimate_is_biased_low():
+def test_the_log_of_the_estimate_is_biased_low(linear_gaussian):
     model, x = linear_gaussian(0, 5, 2)
     keys = jax.random.split(jax.random.key(0), 200)
     estimates = np.asarray([vc.prior_log_likelihood(model, x, key, num_samples=20) for key in keys])

@@ -11,18 +11,8 @@ from sklearn.decomposition import PCA
 import vae_course as vc
 
 
-def linear_gaussian(seed, data_dim, latent_dim, noise_var=0.5):
-    rng = np.random.default_rng(seed)
-    weights = rng.normal(size=(data_dim, latent_dim)).astype(np.float32)
-    bias = rng.normal(size=data_dim).astype(np.float32)
-    model = vc.LinearGaussian(jnp.array(weights), jnp.array(bias), jnp.float32(noise_var))
-    z = rng.normal(size=(7, latent_dim))
-    noise = np.sqrt(noise_var) * rng.normal(size=(7, data_dim))
-    return model, jnp.array(z @ weights.T + bias + noise, dtype=jnp.float32)
-
-
 @pytest.mark.parametrize("seed", range(5))
-def test_log_likelihood_is_scipys(seed):
+def test_log_likelihood_is_scipys(linear_gaussian, seed):
     model, x = linear_gaussian(seed, 6, 3)
     weights = np.asarray(model.weights, dtype=float)
     exact = stats.multivariate_normal(model.bias, weights @ weights.T + 0.5 * np.eye(6)).logpdf(x)
@@ -45,7 +35,7 @@ def test_log_likelihood_at_the_maximum_is_scikit_learns_probabilistic_pca():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_posterior_satisfies_bayes_rule_at_random_z(seed):
+def test_posterior_satisfies_bayes_rule_at_random_z(linear_gaussian, seed):
     model, x = linear_gaussian(seed, 5, 2)
     z = np.random.default_rng(seed).normal(size=(11, 1, 2)).astype(np.float32)
     z = jnp.array(np.broadcast_to(z, (11, 7, 2)))
@@ -58,7 +48,7 @@ def test_posterior_satisfies_bayes_rule_at_random_z(seed):
 
 @pytest.mark.parametrize("latent_dim", [1, 2])
 @pytest.mark.parametrize("seed", range(10))
-def test_quadrature_is_the_closed_form_to_a_hundredth(seed, latent_dim):
+def test_quadrature_is_the_closed_form_to_a_hundredth(linear_gaussian, seed, latent_dim):
     noise_var = [1.0, 0.1, 0.01][seed % 3]
     model, x = linear_gaussian(seed, 4, latent_dim, noise_var)
     np.testing.assert_allclose(vc.grid_log_likelihood(model, x), model.log_likelihood(x), atol=0.01)
@@ -79,19 +69,19 @@ def test_quadrature_of_a_network_agrees_with_float64_on_another_grid():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_quadrature_refines_until_the_mean_over_x_is_good(seed):
+def test_quadrature_refines_until_the_mean_over_x_is_good(linear_gaussian, seed):
     model, x = linear_gaussian(seed, 4, 2, noise_var=1e-3)  # posteriors about 0.02 wide
     errors = np.abs(vc.grid_log_likelihood(model, x) - model.log_likelihood(x))
     assert errors.mean() < 0.01
 
 
-def test_quadrature_refuses_three_latents():
+def test_quadrature_refuses_three_latents(linear_gaussian):
     model, x = linear_gaussian(0, 4, 3)
     with pytest.raises(ValueError, match=r"latent_dim 1 or 2, got 3.*prior_log_likelihood"):
         vc.grid_log_likelihood(model, x)
 
 
-def test_quadrature_refuses_a_needle():
+def test_quadrature_refuses_a_needle(linear_gaussian):
     model, x = linear_gaussian(0, 4, 1, noise_var=1e-9)
     with pytest.raises(ValueError, match="too rugged"):
         vc.grid_log_likelihood(model, x)

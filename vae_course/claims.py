@@ -47,8 +47,8 @@ def claim(
         return
     promise = _promise(says, within, at_least, at_most)
     if not low <= measured <= high:
-        raise ClaimError(f"{line}, but the text says {promise}")
-    print(f"✓ {line} (the text says {promise})")
+        raise ClaimError(f"{line}, but the text promises {promise}")
+    print(f"✓ {line} (promised: {promise})")
 
 
 def _bounds(number, says, within, at_least, at_most):

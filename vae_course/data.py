@@ -64,8 +64,11 @@ def load(name: str) -> Dataset:
     path = cache_folder() / f"{name}.npz"
     arrays = _read(path)
     if arrays is None:
-        url_infos = _url_infos(name)
-        problem = _unreachable(next(iter(url_infos)))
+        try:
+            url_infos = _url_infos(name)
+            problem = _unreachable(next(iter(url_infos)))
+        except ImportError as error:
+            problem = f"tensorflow-datasets does not start ({error})"
         if problem:
             print(_box(name, problem))
             return _dataset(STAND_IN, stand_in_arrays())

@@ -56,6 +56,7 @@ def image_panels(
     size = (across * panel_width, down * (panel_width * height / width + 0.3) + 0.3)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(down, across, figsize=size, squeeze=False)
+        fig.get_layout_engine().set(wspace=0.06)
         for ax in axes.flat:
             ax.axis("off")
         for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=False):
@@ -117,7 +118,7 @@ def responsibilities(
             top.imshow(1 - image.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
             top.axis("off")
             bottom.scatter(*z.T, s=1.5, color="0.85", linewidths=0, rasterized=True)
-            bottom.scatter(*z.T, s=40 * weight / weight.max(), color=ORANGE, linewidths=0)
+            bottom.scatter(*z.T, s=20 * weight / weight.max(), color=ORANGE, linewidths=0)
             bottom.set(xlim=(-3.3, 3.3), ylim=(-3.3, 3.3), aspect="equal", xlabel="$z_1$")
         axes[1, 0].set_ylabel("$z_2$")
         fig.suptitle(title)
@@ -142,7 +143,7 @@ def latent_map(
         for digit in np.unique(labels):
             x, y = places[labels == digit].T
             color = COLORS[digit % len(COLORS)] if digit < len(COLORS) else str(0.15 * (digit % 5))
-            right.plot(x, y, linestyle="", marker=f"${digit}$", markersize=4, color=color, mew=0.2)
+            right.plot(x, y, linestyle="", marker=f"${digit}$", markersize=5, color=color, mew=0.2)
         left.set_title("decoder means over z")
         right.set_title("posterior mean of z for test images")
         for ax in (left, right):

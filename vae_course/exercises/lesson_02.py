@@ -47,60 +47,67 @@ def _diagnose_standard_error(answer, log_probs):
     return f"For {size} samples the answer is {right:.4f} nats; you return {answer:.4f}."
 
 
-def examine_posterior_mean(fn) -> str | None:
-    """fn(model, x (batch, d), z (num_samples, k)) -> E[z | x] by responsibilities, (batch, k)."""
-    for seed, (batch, num_samples, latent_dim) in enumerate([(4, 50, 2), (7, 300, 3), (3, 3, 1)]):
+def examine_posterior_std(fn) -> str | None:
+    """fn(model, x (batch, d), z (num_samples, k)) -> std of z given x, (batch, k)."""
+    for seed, (batch, num_samples, latent_dim) in enumerate([(4, 50, 2), (7, 300, 3), (3, 6, 1)]):
         weights_key, x_key, z_key = jax.random.split(jax.random.key(seed), 3)
         weights = jax.random.normal(weights_key, (5, latent_dim))
-        model = LinearGaussian(weights, jnp.zeros(5), jnp.float32(0.5))
+        model = LinearGaussian(weights, jnp.zeros(5), jnp.float32(2.0))
         x = 1.5 * jax.random.normal(x_key, (batch, 5))
         z = jax.random.normal(z_key, (num_samples, latent_dim))
-        answer = np.asarray(fn(model, x, z))
-        diagnosis = _diagnose_posterior_mean(answer, *_log_probs(model, x, z))
+        diagnosis = _diagnose_posterior_std(np.asarray(fn(model, x, z)), *_exact_table(model, x, z))
         if diagnosis:
             return diagnosis
     return None
 
 
-def _log_probs(model, x, z):
-    """log p(x | z) in float64, from the definition; (num_samples, batch)."""
+def _exact_table(model, x, z):
+    """log p(x | z) in float64, from the definition, (num_samples, batch); and z."""
     x, z, weights = (np.asarray(a, np.float64) for a in (x, z, model.weights))
     squares = np.square(x[None] - (z @ weights.T)[:, None]).sum(axis=-1)
     noise_var = float(model.noise_var)
     return -0.5 * (squares / noise_var + x.shape[-1] * np.log(2 * np.pi * noise_var)), z
 
 
-def _diagnose_posterior_mean(answer, log_probs, z):
-    def softmax(values, axis):
-        powers = np.exp(values - values.max(axis=axis, keepdims=True))
-        return powers / powers.sum(axis=axis, keepdims=True)
-
-    right = softmax(log_probs, axis=0).T @ z
-    if answer.shape != right.shape:
+def _diagnose_posterior_std(answer, log_probs, z):
+    shares = _softmax(log_probs, axis=0)
+    variance = _variance(shares, z)
+    if answer.shape != variance.shape:
         return (
-            f"Return one posterior mean an image, shape (batch, latent_dim) = {right.shape}; "
-            f"yours is {answer.shape}."
+            f"Return one number for each image and latent, shape (batch, latent_dim) = "
+            f"{variance.shape}; yours is {answer.shape}."
         )
+    if np.allclose(answer, np.sqrt(variance), rtol=1e-3, atol=1e-3):
+        return None
+    over_images = _softmax(log_probs, axis=1)
     lookalikes = {
+        "That is the variance: take its square root.": variance,
+        "You left out the mean: subtract it from z before squaring.": np.sqrt(shares.T @ z**2),
         "The softmax runs over the images: shares must sum to 1 over the samples, axis 0.": (
-            softmax(log_probs, axis=1).T @ z
+            np.sqrt(_variance(over_images, z))
         ),
         "You weigh by p(x | z) itself: divide by its sum over the samples (softmax does).": (
-            np.exp(log_probs).T @ z
+            np.sqrt(_variance(np.exp(log_probs), z))
         ),
-        "That is the plain mean of z, the same for every image: weigh each z by its share.": (
-            np.broadcast_to(z.mean(axis=0), right.shape)
-        ),
-        "That is the single best z: its share is the largest, but the others count too.": (
-            z[log_probs.argmax(axis=0)]
+        "That is the plain spread of z, the same for every image: weigh each z by its share.": (
+            np.broadcast_to(z.std(axis=0), variance.shape)
         ),
     }
-    if np.allclose(answer, right, rtol=1e-3, atol=1e-4):
-        return None
     for diagnosis, value in lookalikes.items():
-        if np.allclose(answer, value, rtol=1e-3, atol=1e-4):
+        if np.allclose(answer, value, rtol=1e-3, atol=1e-3):
             return diagnosis
-    return f"The largest difference from the exact mean is {np.abs(answer - right).max():.3g}."
+    difference = np.abs(answer - np.sqrt(variance)).max()
+    return f"The largest difference from the exact answer is {difference:.3g}."
 
 
-EXAMINERS = {"02.1": examine_standard_error, "02.2": examine_posterior_mean}
+def _softmax(values, axis):
+    powers = np.exp(values - values.max(axis=axis, keepdims=True))
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def _variance(shares, z):
+    mean = shares.T @ z
+    return np.einsum("sb,sbk->bk", shares, np.square(z[:, None] - mean[None]))
+
+
+EXAMINERS = {"02.1": examine_standard_error, "02.2": examine_posterior_std}
