@@ -80,18 +80,15 @@ def test_every_number_with_an_anchor_is_what_its_claim_says(notebook):
     """`−128.6<!--02.4-->`: the number before the anchor is one of the claim's."""
     made = claims(notebook)
     assert made
-    anchors = re.findall(r"([^\n]{0,40})<!--(\d\d\.\d+)-->", text(notebook))
-    assert anchors
-    for before, number in anchors:
-        assert number in made, f"the text points at claim {number}, which no cell makes"
-        numbers = re.findall(r"[−-]?\d[\d,]*\.?\d*", before)
-        if not numbers:  # in words: "about a quarter"
+    anchors = re.findall(r"([−-]?\d[\d,.]*)?(?: nats)?<!--(\d\d\.\d+)-->", text(notebook))
+    assert any(number for number, _ in anchors)
+    for number, claim in anchors:
+        assert claim in made, f"the text points at claim {claim}, which no cell makes"
+        if not number:  # the text says it in words: "the dashed line"
             continue
-        value = float(numbers[-1].replace("−", "-").replace(",", ""))
-        bounds = [
-            float(made[number][k]) for k in ("says", "at_least", "at_most") if k in made[number]
-        ]
-        assert value in bounds, f"the text says {value} where claim {number} says {bounds}"
+        value = float(number.replace("−", "-").replace(",", ""))
+        bounds = [made[claim][k] for k in ("says", "at_least", "at_most") if k in made[claim]]
+        assert value in map(float, bounds), f"the text says {value}, claim {claim} {bounds}"
 
 
 def test_size(notebook):
