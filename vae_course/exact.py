@@ -70,10 +70,9 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
     The nodes are even in t, where z = sinh(2t) / 2: close together near 0, where
     the prior keeps its mass and decoders their detail. Each answer is compared with
     the one from every second node. Halving the spacing at least squares the relative
-    error of this rule, once it converges (Trefethen & Weideman 2014): an image that
-    differed by less than 3 nats before and differs by d now is left with an error of
-    about d * d, any other with d. Images above 0.01 nats get a grid twice as fine,
-    until the mean of these errors over x is 0.01 or less.
+    error of this rule, once it converges (Trefethen & Weideman 2014): a difference of d
+    leaves an error of about d * d (the first time we count all of d). Images above
+    0.01 nats get a grid twice as fine, until the mean over x of these errors is 0.01.
 
     Args:
         model: anything with `decode`, and `latent_dim` 1 or 2.
@@ -82,7 +81,7 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
         (batch,), in nats.
     Raises:
         ValueError: if latent_dim is above 2; if even the finest grid is not fine enough;
-            or if its posterior lies at the grid's edge.
+            or if posteriors lie at the grid's edge.
     """
     check_batch(x, 1)
     if model.latent_dim not in SIZES:
@@ -93,7 +92,7 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
     dim = model.latent_dim
     first, *finer = SIZES[dim]
     answers = _integrate(model, x, *_grid(dim, first))
-    errors, pending = np.full(len(x), np.inf), np.arange(len(x))
+    errors, pending = np.empty(len(x)), np.arange(len(x))
     for size in finer:
         # Repeated up to a multiple of 256: few shapes, so few compilations.
         rows = np.resize(pending, min(len(x), -(-len(pending) // 256) * 256))
@@ -101,8 +100,8 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
         # The old nodes are every second one, and their cells shrink to half an axis.
         fine = np.logaddexp(answers[pending] - dim * np.log(2), new)
         differences = np.abs(fine - answers[pending])
-        squares = errors[pending] < 3  # the rule has begun to converge; never at first
-        errors[pending] = np.where(squares, differences**2, differences)
+        share_left = 1 if size == finer[0] else np.minimum(1, differences)
+        errors[pending] = share_left * differences
         answers[pending] = fine
         if errors.mean() <= TOLERANCE:
             _check_edge(model, x, answers)
