@@ -3,13 +3,8 @@
 Images are flat float32 in [0, 1]. `binarize` turns grey into black and white.
 """
 
-import gzip
 import os
-import struct
 import tempfile
-import threading
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import platformdirs
 
+from vae_course import download
 from vae_course.stand_in import stand_in_arrays
 
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 STAND_IN = "digits"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-FILES = {  # the IDX file that holds each array
-    "x_train": "train-images-idx3-ubyte.gz",
-    "y_train": "train-labels-idx1-ubyte.gz",
-    "x_test": "t10k-images-idx3-ubyte.gz",
-    "y_test": "t10k-labels-idx1-ubyte.gz",
-}
-HOST_TIMEOUT = 4  # seconds to wait for a first answer, before the stand-in
 
 
 @dataclass(frozen=True)
@@ -65,14 +54,14 @@ def load(name: str) -> Dataset:
     arrays = _read(path)
     if arrays is None:
         try:
-            url_infos = _url_infos(name)
-            problem = _unreachable(next(iter(url_infos)))
+            url_infos = download.url_infos(name)
+            problem = download.unreachable(next(iter(url_infos)))
         except ImportError as error:
             problem = f"tensorflow-datasets does not start ({error})"
         if problem:
             print(_box(name, problem))
             return _dataset(STAND_IN, stand_in_arrays())
-        arrays = _download(name, url_infos)
+        arrays = download.download(name, url_infos)
         _write(path, arrays)
     return _dataset(name, arrays)
 
@@ -148,64 +137,6 @@ def _write(path: Path, arrays) -> None:
             f"Could not keep a copy in {path.parent} ({error.strerror}): "
             "it will be downloaded again next time."
         )
-
-
-def _url_infos(name: str):
-    import tensorflow_datasets as tfds  # takes seconds, so only where it is needed
-
-    return tfds.builder_cls(name).url_infos
-
-
-def _download(name: str, url_infos) -> dict[str, np.ndarray]:
-    import tensorflow_datasets as tfds
-
-    urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
-    # Other downloads may still be writing when one has failed.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        manager = tfds.download.DownloadManager(
-            download_dir=folder,
-            url_infos=url_infos,
-            dataset_name=name,
-            force_checksums_validation=True,
-        )
-        try:
-            paths = manager.download(urls)
-        except Exception as error:
-            raise RuntimeError(
-                f"downloading {name} failed: {error}. Try again, or put a good "
-                f"{name}.npz into {cache_folder()}"
-            ) from error
-        return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
-
-
-def _decode_idx(data: bytes) -> np.ndarray:
-    """IDX: two zero bytes, a type (8 = byte), the number of axes, their sizes, the values."""
-    zeros, kind, num_axes = struct.unpack(">HBB", data[:4])
-    if zeros != 0 or kind != 8:
-        raise RuntimeError("the downloaded file is not an IDX file of bytes")
-    shape = struct.unpack(f">{num_axes}I", data[4 : 4 + 4 * num_axes])
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
-
-
-def _unreachable(url: str) -> str | None:
-    """What keeps us from the host of `url`, or None; answers within HOST_TIMEOUT."""
-    outcome = [f"no answer within {HOST_TIMEOUT} seconds"]
-
-    def knock():
-        try:
-            request = urllib.request.Request(url, method="HEAD")
-            urllib.request.urlopen(request, timeout=HOST_TIMEOUT).close()
-            outcome[0] = None
-        except urllib.error.HTTPError as error:
-            outcome[0] = f"the server answered {error.code} {error.reason}"
-        except OSError as error:
-            outcome[0] = str(getattr(error, "reason", error))
-
-    # In a thread, because looking up a name ignores the time-out.
-    thread = threading.Thread(target=knock, daemon=True)
-    thread.start()
-    thread.join(HOST_TIMEOUT)
-    return outcome[0]
 
 
 def _box(name: str, problem: str) -> str:

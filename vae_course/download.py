@@ -1,0 +1,77 @@
+"""Downloads through tensorflow-datasets' download manager, which checks the checksums it knows.
+
+Only the manager is used: building a data set inside tensorflow-datasets needs TensorFlow.
+"""
+
+import gzip
+import struct
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+
+import numpy as np
+
+FILES = {  # the IDX file that holds each array
+    "x_train": "train-images-idx3-ubyte.gz",
+    "y_train": "train-labels-idx1-ubyte.gz",
+    "x_test": "t10k-images-idx3-ubyte.gz",
+    "y_test": "t10k-labels-idx1-ubyte.gz",
+}
+HOST_TIMEOUT = 4  # seconds to wait for a first answer, before the stand-in
+
+
+def url_infos(name: str):
+    """address -> size, checksum and file name, as tensorflow-datasets registers them."""
+    import tensorflow_datasets as tfds  # takes seconds, so only where it is needed
+
+    return tfds.builder_cls(name).url_infos
+
+
+def download(name: str, url_infos) -> dict[str, np.ndarray]:
+    import tensorflow_datasets as tfds
+
+    urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
+    # Other downloads may still be writing when one has failed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        manager = tfds.download.DownloadManager(
+            download_dir=folder,
+            url_infos=url_infos,
+            dataset_name=name,
+            force_checksums_validation=True,
+        )
+        try:
+            paths = manager.download(urls)
+        except Exception as error:
+            raise RuntimeError(f"downloading {name} failed: {error}") from error
+        return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
+
+
+def _decode_idx(data: bytes) -> np.ndarray:
+    """IDX: two zero bytes, a type (8 = byte), the number of axes, their sizes, the values."""
+    zeros, kind, num_axes = struct.unpack(">HBB", data[:4])
+    if zeros != 0 or kind != 8:
+        raise RuntimeError("the downloaded file is not an IDX file of bytes")
+    shape = struct.unpack(f">{num_axes}I", data[4 : 4 + 4 * num_axes])
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
+
+
+def unreachable(url: str) -> str | None:
+    """What keeps us from the host of `url`, or None; answers within HOST_TIMEOUT."""
+    outcome = [f"no answer within {HOST_TIMEOUT} seconds"]
+
+    def knock():
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=HOST_TIMEOUT).close()
+            outcome[0] = None
+        except urllib.error.HTTPError as error:
+            outcome[0] = f"the server answered {error.code} {error.reason}"
+        except OSError as error:
+            outcome[0] = str(getattr(error, "reason", error))
+
+    # In a thread, because looking up a name ignores the time-out.
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(HOST_TIMEOUT)
+    return outcome[0]
