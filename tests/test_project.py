@@ -53,36 +53,27 @@ def test_a_bare_make_lists_every_target():
     assert {line.split()[0] for line in listed.splitlines()} == targets
 
 
-def test_setup_with_an_old_python_says_one_sentence(tmp_path):
-    old = tmp_path / "python"
-    old.write_text("#!/bin/sh\nexit 1\n")
-    old.chmod(0o755)
+@pytest.mark.parametrize(
+    ("python", "sentence"),
+    [
+        ("exit 1", "needs Python 3.11, 3.12 or 3.13"),
+        ('case "$2" in *venv*) exit 1;; esac', "venv module is missing"),
+    ],
+    ids=["too old", "no venv module"],
+)
+def test_setup_without_what_it_needs_says_one_sentence(tmp_path, python, sentence):
+    executable = tmp_path / "python"
+    executable.write_text(f"#!/bin/sh\n{python}\n")
+    executable.chmod(0o755)
     run = subprocess.run(
         ["sh", str(ROOT / "tools/make_venv.sh")],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHON": str(old)},
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(executable)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
-    assert "needs Python 3.11, 3.12 or 3.13" in run.stderr
+    assert sentence in run.stderr
     assert not (tmp_path / ".venv").exists()
-
-
-def test_setup_without_the_venv_module_says_one_sentence(tmp_path):
-    without = tmp_path / "python"
-    without.write_text('#!/bin/sh\ncase "$2" in *venv*) exit 1;; esac\n')
-    without.chmod(0o755)
-    run = subprocess.run(
-        ["sh", str(ROOT / "tools/make_venv.sh")],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHON": str(without)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 1
-    assert run.stderr.count("\n") == 1
-    assert "venv module is missing" in run.stderr
