@@ -86,7 +86,9 @@ def test_it_downloads_once_and_then_reads_the_cache(served, cache):
 
 def test_a_download_with_a_wrong_checksum_is_an_error_and_leaves_no_cache(served, cache):
     (served / download.FILES["x_test"]).write_bytes(b"<html>please log in</html>")
-    with pytest.raises(RuntimeError, match=r"(?s)downloading mnist failed.*wrong checksum"):
+    with pytest.raises(
+        RuntimeError, match=r"(?s)downloading mnist failed.*wrong checksum.*mnist.npz"
+    ):
         vc.load("mnist")
     assert not (cache / "mnist.npz").exists()
 
@@ -146,8 +148,9 @@ def test_a_host_that_never_answers_is_given_up_within_seconds(monkeypatch):
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         start = time.monotonic()
-        assert "no answer" in download.unreachable(url) or "timed out" in download.unreachable(url)
-        assert time.monotonic() - start < 2 * download.HOST_TIMEOUT + 1
+        problem = download.unreachable(url)
+        assert "no answer" in problem or "timed out" in problem
+        assert time.monotonic() - start < download.HOST_TIMEOUT + 1
 
 
 def test_the_stand_in_has_no_test_image_that_is_a_shifted_training_image():

@@ -61,7 +61,13 @@ def load(name: str) -> Dataset:
         if problem:
             print(_box(name, problem))
             return _dataset(STAND_IN, stand_in_arrays())
-        arrays = download.download(name, url_infos)
+        try:
+            arrays = download.download(name, url_infos)
+        except Exception as error:  # the manager, gzip and the decoder each raise their own
+            raise RuntimeError(
+                f"downloading {name} failed: {error}. Try again, or put a good "
+                f"{path.name} into {path.parent}"
+            ) from error
         _write(path, arrays)
     return _dataset(name, arrays)
 

@@ -29,6 +29,7 @@ def url_infos(name: str):
 
 
 def download(name: str, url_infos) -> dict[str, np.ndarray]:
+    """The four arrays of a data set; raises whatever goes wrong on the way."""
     import tensorflow_datasets as tfds
 
     urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
@@ -40,10 +41,7 @@ def download(name: str, url_infos) -> dict[str, np.ndarray]:
             dataset_name=name,
             force_checksums_validation=True,
         )
-        try:
-            paths = manager.download(urls)
-        except Exception as error:
-            raise RuntimeError(f"downloading {name} failed: {error}") from error
+        paths = manager.download(urls)
         return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
 
 
@@ -51,7 +49,7 @@ def _decode_idx(data: bytes) -> np.ndarray:
     """IDX: two zero bytes, a type (8 = byte), the number of axes, their sizes, the values."""
     zeros, kind, num_axes = struct.unpack(">HBB", data[:4])
     if zeros != 0 or kind != 8:
-        raise RuntimeError("the downloaded file is not an IDX file of bytes")
+        raise ValueError("the downloaded file is not an IDX file of bytes")
     shape = struct.unpack(f">{num_axes}I", data[4 : 4 + 4 * num_axes])
     return np.frombuffer(data, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
 

@@ -39,7 +39,6 @@ def image_panels(
     *,
     title: str,
     columns: int,
-    panels_per_row: int | None = None,
     panel_width: float = 3.0,
 ) -> Figure:
     """Panels of images side by side, each a grid `columns` wide under its own caption.
@@ -47,19 +46,15 @@ def image_panels(
     Args:
         panels: caption -> images (n, 784) in [0, 1], ink black on white.
         columns: images a row within a panel.
-        panels_per_row: None puts all panels in one row.
     """
-    across = panels_per_row or len(panels)
-    down = -(-len(panels) // across)
     tiles = {caption: tile(np.asarray(images), columns) for caption, images in panels.items()}
     height, width = next(iter(tiles.values())).shape
-    size = (across * panel_width, down * (panel_width * height / width + 0.3) + 0.3)
+    size = (len(panels) * panel_width, panel_width * height / width + 0.6)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(down, across, figsize=size, squeeze=False)
+        fig, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
         fig.get_layout_engine().set(wspace=0.06)
-        for ax in axes.flat:
+        for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=True):
             ax.axis("off")
-        for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=False):
             ax.imshow(1 - image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             ax.set_title(caption)
         fig.suptitle(title)
@@ -84,7 +79,6 @@ def curves(
     verticals: Mapping[str, float] | None = None,
     xscale: str = "log",
     yscale: str = "linear",
-    ylim: tuple | None = None,
 ) -> Figure:
     """Curves from x, y[, standard error]; single points (a guess); vertical marks."""
     with plt.rc_context(STYLE):
@@ -97,7 +91,7 @@ def curves(
             ax.plot(x, y, "*", markersize=14, color=PINK, label=label)
         for label, x in (verticals or {}).items():
             ax.axvline(x, color="0.5", linestyle=":", label=label)
-        ax.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale, ylim=ylim)
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
         ax.legend(frameon=False)
     return fig
 

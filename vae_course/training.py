@@ -72,8 +72,9 @@ def fit(
     return {name: np.array([row[name] for row in history]) for name in metrics}
 
 
-def _step(state, rest, batch, key, *, graphdef, loss_fn, tx):
+def _step(state, rest, data, rows, key, *, graphdef, loss_fn, tx):
     params, opt_state = state
+    batch = jax.tree.map(lambda array: array[rows], data)
 
     def loss_of(params):
         loss, metrics = loss_fn(nnx.merge(graphdef, params, rest), batch, key)
@@ -102,9 +103,7 @@ def _summary(state, metrics):
 @partial(jax.jit, static_argnames=("graphdef", "loss_fn", "tx", "batch_size"))
 def _epoch(state, rest, data, key, *, batch_size, **static):
     def scan_step(state, inputs):
-        rows, step_key = inputs
-        batch = jax.tree.map(lambda array: array[rows], data)
-        return _step(state, rest, batch, step_key, **static)
+        return _step(state, rest, data, *inputs, **static)
 
     state, metrics = jax.lax.scan(scan_step, state, _batches(data, key, batch_size))
     return state, *_summary(state, metrics)
@@ -116,8 +115,7 @@ _compiled_step = jax.jit(_step, static_argnames=("graphdef", "loss_fn", "tx"))
 def _epoch_by_steps(state, rest, data, key, *, batch_size, **static):
     history = []
     for rows, step_key in zip(*_batches(data, key, batch_size), strict=True):
-        batch = jax.tree.map(lambda array: array[rows], data)  # noqa: B023
-        state, metrics = _compiled_step(state, rest, batch, step_key, **static)
+        state, metrics = _compiled_step(state, rest, data, rows, step_key, **static)
         history.append(metrics)
     return state, *_summary(state, jax.tree.map(lambda *m: jnp.stack(m), *history))
 
