@@ -1,113 +1,271 @@
-"""Every notebook: outputs of exactly its source, claims tied to the text, figures with alt text."""
+"""Every notebook passes every gate; every gate stops a broken twin; nbval's traps are closed."""
 
-import ast
+import copy
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
+import notebook_gates  # noqa: E402
 from notebook_source import source_hash  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+by_gate = pytest.mark.parametrize("gate", notebook_gates.GATES, ids=lambda gate: gate.__name__)
+by_path = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
-def notebook(request):
-    return nbformat.read(request.param, as_version=4)
+def test_there_are_notebooks_and_the_first_is_the_door():
+    assert NOTEBOOKS[0].stem == "00_start_here"
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+@by_path
+@by_gate
+def test_every_notebook_passes_every_gate(gate, path):
+    assert gate(nbformat.read(path, as_version=4)) == []
 
 
-def text(notebook):
-    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+@by_path
+def test_the_title_has_the_number_of_the_file(path):
+    title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
+    assert title.startswith(f"# {path.stem.split('_')[0]} · ")
 
 
-def test_there_are_notebooks():
-    assert NOTEBOOKS
+def test_the_door_opens_with_the_bait_and_switch_in_at_most_120_words():
+    head = nbformat.read(NOTEBOOKS[0], as_version=4).cells[0].source
+    opening = head.split("\n", 1)[1].split("**In one sentence:**")[0]
+    assert "bait and switch" in opening
+    assert len(opening.split()) <= 120
 
 
-def test_outputs_belong_to_exactly_this_source(notebook):
-    assert notebook.metadata["vae_course"]["source_hash"] == source_hash(notebook), (
-        "the source changed after the outputs were made: run make execute"
-    )
-    counts = [cell.execution_count for cell in code_cells(notebook)]
-    assert counts == list(range(1, len(counts) + 1))
+@by_path
+def test_nbconvert_finds_every_alt_text(path):
+    notebook = nbformat.read(path, as_version=4)
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    found = re.findall(r'<img[^>]*alt="([^"]*)"', page)
+    assert len(found) == len(notebook_gates.figures(notebook))
+    assert all(len(alt.split()) >= 8 for alt in found)
 
 
-def test_no_output_is_an_error_or_names_a_path(notebook):
-    for cell in code_cells(notebook):
-        for output in cell.outputs:
-            assert output.output_type != "error"
-            assert output.get("name") != "stderr", output.text
-            printed = str(output.get("text", "")) + str(
-                output.get("data", {}).get("text/plain", "")
-            )
-            assert not re.search(r"(^|[\s\"'])/(home|root|work|tmp|Users)\b", printed)
+# Broken twins. Each function breaks one thing in a notebook that is otherwise good.
 
 
-def test_every_figure_has_a_title_to_see_and_alt_text(notebook):
-    figures = [
-        output
-        for cell in code_cells(notebook)
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    ]
-    assert 3 <= len(figures) <= 6
-    for figure in figures:
-        assert len(figure.metadata["image/png"]["alt"].split()) >= 8
+def first(notebook, wanted):
+    return next(cell for cell in notebook.cells if wanted(cell))
 
 
-def claims(notebook):
-    """number -> keyword arguments of the vc.claim call, the literal ones as values."""
-    found = {}
-    for cell in code_cells(notebook):
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "vc.claim":
-                number = ast.literal_eval(node.args[0])
-                assert number not in found, f"two claims are called {number}"
-                keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
-                found[number] = keywords
-    return found
+def is_tagged(cell):
+    return cell.metadata.get("tags") == [notebook_gates.CHECK_OUTPUT]
 
 
-def test_every_number_with_an_anchor_is_what_its_claim_says(notebook):
-    """`−128.6<!--02.4-->`: the number before the anchor is one of the claim's."""
-    made = claims(notebook)
-    assert made
-    anchors = re.findall(r"([−-]?\d[\d,.]*)?(?: nats)?<!--(\d\d\.\d+)-->", text(notebook))
-    assert any(number for number, _ in anchors)
-    for number, claim in anchors:
-        assert claim in made, f"the text points at claim {claim}, which no cell makes"
-        if not number:  # the text says it in words: "the dashed line"
-            continue
-        value = float(number.replace("−", "-").replace(",", ""))
-        bounds = [made[claim][k] for k in ("says", "at_least", "at_most") if k in made[claim]]
-        assert value in map(float, bounds), f"the text says {value}, claim {claim} {bounds}"
+def replace_in_head(old, new):
+    def change(notebook):
+        assert re.search(old, notebook.cells[0].source, flags=re.DOTALL)
+        notebook.cells[0].source = re.sub(old, new, notebook.cells[0].source, flags=re.DOTALL)
+
+    return change
 
 
-def test_size(notebook):
-    cells = code_cells(notebook)
-    assert len(cells) <= 25
-    assert max(len(cell.source.splitlines()) for cell in cells) <= 25
+def change_first_code_cell(notebook):
+    first(notebook, lambda cell: cell.cell_type == "code").source += "\nimport os"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_file_size(path):
-    assert path.stat().st_size < 1_000_000
+def strip(notebook):
+    for cell in notebook_gates.code_cells(notebook):
+        cell.execution_count, cell.outputs = None, []
 
 
-def test_tags_are_spelt_right_and_guard_something(notebook):
-    checked = 0
-    for cell in code_cells(notebook):
-        tags = cell.metadata.get("tags", [])
-        assert set(tags) <= {"nbval-check-output"}
-        if tags:
-            assert cell.outputs, "nothing to compare: run make execute"
-            checked += 1
-    assert checked >= 1
+def run_one_cell_again(notebook):
+    notebook_gates.code_cells(notebook)[2].execution_count = 99
+
+
+def edit_a_word(notebook):
+    notebook.cells[-1].source += " more"
+
+
+def edit_a_tag(notebook):
+    first(notebook, is_tagged).metadata["tags"] = []
+
+
+def add_output(**output):
+    def change(notebook):
+        notebook_gates.code_cells(notebook)[1].outputs.append(nbformat.v4.new_output(**output))
+
+    return change
+
+
+def write_in_code(line):
+    def change(notebook):
+        notebook_gates.code_cells(notebook)[1].source += f"\n{line}"
+
+    return change
+
+
+def write_in_text(line):
+    def change(notebook):
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(line))
+
+    return change
+
+
+def drop_alt(notebook):
+    del notebook_gates.figures(notebook)[0].metadata["image/png"]
+
+
+def move_alt(notebook):
+    figure = notebook_gates.figures(notebook)[0]
+    figure.metadata["alt"] = figure.metadata.pop("image/png")["alt"]
+
+
+def drop_figures(notebook):
+    for cell in notebook_gates.code_cells(notebook):
+        cell.outputs = [o for o in cell.outputs if "image/png" not in o.get("data", {})]
+
+
+def change_anchored_number(notebook):
+    cell = first(notebook, lambda cell: re.search(r"\d<!--00\.1-->", cell.source))
+    cell.source = re.sub(r"\d<!--00\.1-->", "9<!--00.1-->", cell.source)
+
+
+def drop_anchors(notebook):
+    for cell in notebook.cells:
+        cell.source = re.sub(r"<!--00\.\d+-->", "", cell.source)
+
+
+def add_cells(notebook):
+    notebook.cells += [nbformat.v4.new_code_cell("1") for _ in range(26)]
+
+
+def lengthen_every_cell(notebook):
+    for cell in notebook_gates.code_cells(notebook):
+        cell.source = "\n".join(["pass"] * 13)
+
+
+def tag_with(tag):
+    def change(notebook):
+        first(notebook, is_tagged).metadata["tags"] = [tag]
+
+    return change
+
+
+def tag_a_picture(notebook):
+    cell = first(notebook, lambda cell: "vc.show" in cell.source)
+    cell.metadata["tags"] = [notebook_gates.CHECK_OUTPUT]
+    cell.outputs = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+    for output in cell.outputs:
+        del output.data["text/plain"]
+
+
+def drop_tags(notebook):
+    for cell in notebook_gates.code_cells(notebook):
+        cell.metadata["tags"] = []
+
+
+ERROR = dict(output_type="error", ename="ValueError", evalue="", traceback=[])
+WARNING = dict(output_type="stream", name="stderr", text="UserWarning")
+HOME = dict(output_type="stream", name="stdout", text="saved in /home/someone/x.npz")
+TWINS = [
+    ("head", replace_in_head("# 00 · ", "# "), "lacks a title"),
+    ("head", replace_in_head(r"\*\*In one sentence:\*\*", "In short:"), "lacks the claim"),
+    ("head", replace_in_head(r"\*Time: [^\n]*", "*Time: soon.*"), "lacks the measured time"),
+    ("head", replace_in_head(r"\*\*You need:\*\*", "Needs:"), r"You need:"),
+    ("head", replace_in_head("\n- ", "\n- one more" * 5 + "\n- "), "one to five items"),
+    ("head", replace_in_head(r"\*\*the door\*\*", "the door"), "present step in bold"),
+    ("bootstrap", change_first_code_cell, "must be exactly tools/bootstrap.py"),
+    ("executed", strip, "execution counts are"),
+    ("executed", run_one_cell_again, "99"),
+    ("source", edit_a_word, "changed after the outputs"),
+    ("source", edit_a_tag, "changed after the outputs"),
+    ("clean", add_output(**ERROR), "an output is an error: ValueError"),
+    ("clean", add_output(**WARNING), "an output is stderr"),
+    ("clean", add_output(**HOME), "an absolute path: /home/someone/x.npz"),
+    ("clean", write_in_code('np.load("/tmp/x.npz")'), "an absolute path"),
+    ("alt_text", drop_alt, "figure 1 has no alt text"),
+    ("alt_text", move_alt, "figure 1 has no alt text"),
+    ("alt_text", drop_figures, "0 figures"),
+    ("claims", change_anchored_number, "claim 00.1 checks"),
+    ("claims", drop_anchors, "no number in the text is tied"),
+    ("claims", write_in_text("5<!--00.77-->"), "claim 00.77, which no cell makes"),
+    ("claims", write_in_code('vc.claim("00.1", "again", 1, says=1, within=1)'), "two claims"),
+    ("claims", write_in_code('vc.claim("00.9", "x", x, says=x, within=1)'), "must promise"),
+    ("size", add_cells, "code cells, at most 25"),
+    ("size", write_in_code("pass\n" * 30), "lines in the longest code cell"),
+    ("size", lengthen_every_cell, "lines in the median code cell"),
+    ("size", write_in_text("word " * 1500), "words of prose"),
+    ("size", add_output(**HOME | {"text": "x" * 1_000_000}), "bytes"),
+    ("tags", tag_with("nbval-chek-output"), "unknown tag 'nbval-chek-output'"),
+    ("tags", tag_with("raises-exception"), "unknown tag"),
+    ("tags", write_in_code("# NBVAL_CHECK_OUTPUT: the text"), "not a comment"),
+    ("tags", tag_a_picture, "to be compared, but printed nothing"),
+    ("tags", drop_tags, "nothing would be compared"),
+]
+
+
+@pytest.mark.parametrize(("gate", "break_it", "complaint"), TWINS)
+def test_the_gate_stops_a_broken_twin(gate, break_it, complaint):
+    twin = copy.deepcopy(nbformat.read(NOTEBOOKS[0], as_version=4))
+    break_it(twin)
+    assert complaint in "; ".join(getattr(notebook_gates, gate)(twin))
+
+
+def test_every_gate_has_a_broken_twin():
+    assert {gate for gate, _, _ in TWINS} == {gate.__name__ for gate in notebook_gates.GATES}
+
+
+# nbval's traps: what `make lessons` runs, on tiny notebooks.
+
+NBVAL = shlex.split(re.search(r"^NBVAL := (.*)$", (ROOT / "Makefile").read_text(), re.M)[1])
+
+
+def tiny(sources, tag=notebook_gates.CHECK_OUTPUT):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    for number, cell in enumerate(cells, start=1):
+        cell.execution_count = number
+    cells[0].metadata["tags"] = [tag]
+    cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="one\n")]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def stripped():
+    notebook = tiny(["print('another')"])
+    strip(notebook)
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("notebook", "code", "message"),
+    [
+        (tiny(["print('one')"]), 0, "1 passed"),
+        (tiny(["print('another')"]), 1, "mismatch 'stdout'"),
+        (stripped(), 4, "execution counts are [None]"),
+        (tiny(["print('another')"], tag="nbval-chek-output"), 4, "unknown tag"),
+        (tiny(["print('one')", "import time; time.sleep(60)", "assert False"]), 1, "1 failed"),
+    ],
+    ids=["good", "wrong output", "stripped", "misspelt tag", "timeout"],
+)
+def test_the_run_of_nbval_fails_where_nbval_is_blind(tmp_path, notebook, code, message):
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    command = [sys.executable, "-m", "pytest", *NBVAL, "--nbval-cell-timeout=3", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == code, run.stdout + run.stderr
+    assert message in run.stdout + run.stderr
+
+
+def test_a_run_without_notebooks_is_no_success(tmp_path):
+    command = [sys.executable, "-m", "pytest", *NBVAL, str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 5
+
+
+def test_the_hash_sees_source_and_not_outputs():
+    notebook = tiny(["print('one')"])
+    before = source_hash(notebook)
+    strip(notebook)
+    assert source_hash(notebook) == before
+    edit_a_word(notebook)
+    assert source_hash(notebook) != before

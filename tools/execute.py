@@ -3,7 +3,7 @@
 usage: python tools/execute.py [notebook ...]        (all of them by default)
 
 A notebook is written back only after it has run to its end. Its head then gives the
-minutes this run took and the speed of this machine, and its metadata a hash of the
+time this run took and the speed of this machine, and its metadata a hash of the
 source, by which a test knows that outputs and source belong together.
 """
 
@@ -25,9 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from notebook_source import source_hash
 
 ROOT = Path(__file__).parent.parent
-TIME = re.compile(
-    r"\*Time: about [\d.]+ minutes on two CPU cores that multiply matrices at \d+ GFLOP/s\.\*"
-)
+TIME = re.compile(r"^\*Time: about .*\*$", flags=re.MULTILINE)
 
 
 def main(paths: list[Path]) -> None:
@@ -41,7 +39,7 @@ def main(paths: list[Path]) -> None:
         start = time.perf_counter()
         notebook = execute(path)
         seconds = time.perf_counter() - start
-        write_head(notebook, seconds / 60, rate)
+        write_head(notebook, seconds, rate)
         notebook.metadata["vae_course"] = {"source_hash": source_hash(notebook)}
         replace(path, notebook)
         print(f"{path.name}: {seconds:.0f} s, {path.stat().st_size / 1e3:.0f} kB")
@@ -59,15 +57,13 @@ def execute(path: Path):
     return notebook
 
 
-def write_head(notebook, minutes: float, rate: float) -> None:
-    line = (
-        f"*Time: about {minutes:.1f} minutes on two CPU cores that multiply matrices "
-        f"at {rate:.0f} GFLOP/s.*"
-    )
+def write_head(notebook, seconds: float, rate: float) -> None:
+    time = f"{seconds / 60:.1f} minutes" if seconds > 90 else f"{5 * round(seconds / 5)} seconds"
+    line = f"*Time: about {time} on two CPU cores that multiply matrices at {rate:.0f} GFLOP/s.*"
     head = notebook.cells[0]
     head.source, count = TIME.subn(line, head.source)
     if count != 1:
-        sys.exit("The first cell must have one line '*Time: about N minutes on two CPU cores ...*'")
+        sys.exit("The first cell must have one line '*Time: about ...*'")
 
 
 def replace(path: Path, notebook) -> None:

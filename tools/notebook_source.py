@@ -1,4 +1,4 @@
-"""What of a notebook is its source: shared by the run that fills it and the test that checks it."""
+"""What of a notebook is its source: shared by the run that fills it and the gates that check it."""
 
 import hashlib
 import json

@@ -83,16 +83,42 @@ def curves(
     """Curves from x, y[, standard error]; single points (a guess); vertical marks."""
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.5, 3.4))
-        for (label, (x, y, *error)), style in zip(
-            series.items(), ["o-", "s--", "^:"], strict=False
+        for (label, (x, y, *error)), mark, line in zip(
+            series.items(), "os^D", ("-", "--", "-.", ":"), strict=False
         ):
-            ax.errorbar(x, y, *error, fmt=style, markersize=4, capsize=2, label=label)
+            fmt = (mark if len(x) <= 30 else "") + line  # marks would hide a fine curve
+            ax.errorbar(x, y, *error, fmt=fmt, markersize=4, capsize=2, label=label)
         for label, (x, y) in (points or {}).items():
             ax.plot(x, y, "*", markersize=14, color=PINK, label=label)
         for label, x in (verticals or {}).items():
             ax.axvline(x, color="0.5", linestyle=":", label=label)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
         ax.legend(frameon=False)
+    return fig
+
+
+def scatter_panels(
+    panels: Mapping[str, np.ndarray],
+    marked: np.ndarray,
+    *,
+    title: str,
+    columns: int,
+) -> Figure:
+    """The same points under several maps, centred on 0: grey, and orange where `marked`.
+
+    Args:
+        panels: caption -> places (n, 2); marked: (n,) booleans.
+    """
+    rows = -(-len(panels) // columns)
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows + 0.3))
+        for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
+            for chosen, size, color in [(~marked, 2, "0.2"), (marked, 5, ORANGE)]:
+                x, y = places[chosen].T
+                ax.scatter(x, y, s=size, color=color, alpha=0.4, linewidths=0, rasterized=True)
+            end = 1.15 * np.abs(places).max()
+            ax.set(title=caption, xlim=(-end, end), ylim=(-end, end), aspect="equal")
+        fig.suptitle(title)
     return fig
 
 

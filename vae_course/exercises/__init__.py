@@ -6,9 +6,9 @@ random inputs and returns None if every answer is right, else a diagnosis.
 
 from collections.abc import Callable
 
-from vae_course.exercises import lesson_02
+from vae_course.exercises import lesson_00, lesson_01, lesson_02
 
-EXAMINERS = {**lesson_02.EXAMINERS}
+EXAMINERS = {**lesson_00.EXAMINERS, **lesson_01.EXAMINERS, **lesson_02.EXAMINERS}
 
 
 def check(exercise: str, fn: Callable) -> None:

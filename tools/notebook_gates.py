@@ -1,0 +1,201 @@
+"""What must hold of every notebook. A gate takes a notebook and returns its complaints.
+
+tests/test_notebooks.py opens every gate for every notebook, and shuts each one on a
+broken twin. As a pytest plugin (`-p tools.notebook_gates`) this file also stops a run of
+nbval before it starts, where nbval alone would pass without having compared anything.
+"""
+
+import ast
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from notebook_source import source_hash
+
+BOOTSTRAP = Path(__file__).parent / "bootstrap.py"
+CHECK_OUTPUT = "nbval-check-output"
+HEAD = {
+    "a title such as '# 02 · Sampling the prior'": r"\A# (\d\d|[A-Z]) · \S",
+    "the claim, '**In one sentence:** ...'": r"^\*\*In one sentence:\*\* \S",
+    "the measured time (make execute fills it)": (
+        r"^\*Time: about [\d.]+ (seconds|minutes) on two CPU cores that multiply matrices "
+        r"at \d+ GFLOP/s\.\*$"
+    ),
+    "'**You need:** ...'": r"^\*\*You need:\*\* \S",
+    "'**You will be able to:**' and one to five items": (
+        r"^\*\*You will be able to:\*\*\n(- .*\n){1,5}\n"
+    ),
+    "'**Where we are:** ...' with the present step in bold": (
+        r"^\*\*Where we are:\*\* .*\*\*[^*]+\*\*"
+    ),
+}
+PATH = r"(?<![\w.~])/(home|root|work|tmp|Users|content|mnt|private|opt|var)/|\b[A-Z]:\\\w"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text(notebook) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def figures(notebook):
+    return [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
+
+
+def printed(output) -> str:
+    data = output.get("data", {})
+    return "\n".join(
+        [output.get("text", ""), *(str(v) for kind, v in data.items() if kind[:6] != "image/")]
+    )
+
+
+def head(notebook) -> list[str]:
+    first = notebook.cells[0]
+    if first.cell_type != "markdown":
+        return ["the first cell must be the head, in markdown"]
+    return [
+        f"the head lacks {what}"
+        for what, pattern in HEAD.items()
+        if not re.search(pattern, first.source, flags=re.MULTILINE)
+    ]
+
+
+def bootstrap(notebook) -> list[str]:
+    cells = code_cells(notebook)
+    if cells and cells[0].source.strip() == BOOTSTRAP.read_text().strip():
+        return []
+    return [f"the first code cell must be exactly {BOOTSTRAP.parent.name}/{BOOTSTRAP.name}"]
+
+
+def executed(notebook) -> list[str]:
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts == list(range(1, len(counts) + 1)):
+        return []
+    return [f"execution counts are {counts}, not 1 to {len(counts)}: run make execute"]
+
+
+def source(notebook) -> list[str]:
+    if notebook.metadata.get("vae_course", {}).get("source_hash") == source_hash(notebook):
+        return []
+    return ["the source changed after the outputs were made: run make execute"]
+
+
+def clean(notebook) -> list[str]:
+    complaints = []
+    for output in outputs(notebook):
+        if output.output_type == "error":
+            complaints.append(f"an output is an error: {output.ename}")
+        if output.get("name") == "stderr":
+            complaints.append(f"an output is stderr: {output.text[:80]!r}")
+    everything = [*map(printed, outputs(notebook)), *(cell.source for cell in notebook.cells)]
+    for found in re.finditer(rf"\S*({PATH})\S*", "\n".join(everything)):
+        complaints.append(f"an absolute path: {found[0]}")
+    return complaints
+
+
+def alt_text(notebook) -> list[str]:
+    """nbconvert reads it from the metadata of the output, under the picture's type."""
+    complaints = []
+    if not 2 <= len(figures(notebook)) <= 6:
+        complaints.append(f"{len(figures(notebook))} figures: two to six are asked for")
+    for number, figure in enumerate(figures(notebook), start=1):
+        alt = figure.get("metadata", {}).get("image/png", {}).get("alt", "")
+        if len(alt.split()) < 8:
+            complaints.append(f"figure {number} has no alt text of eight words: use vc.show")
+    return complaints
+
+
+def claims(notebook) -> list[str]:
+    """`−128.4<!--02.4-->`: the number before an anchor is one that its claim checks."""
+    made, complaints = _claims(notebook)
+    anchors = re.findall(r"([−-]?\d[\d,.]*)?(?: nats)?<!--(\w\w\.\d+)-->", text(notebook))
+    if not any(number for number, _ in anchors):
+        complaints.append("no number in the text is tied to a claim: write −128.4<!--02.4-->")
+    for number, claim in anchors:
+        if claim not in made:
+            complaints.append(f"the text points at claim {claim}, which no cell makes")
+        elif number and float(number.replace("−", "-").replace(",", "")) not in made[claim]:
+            complaints.append(f"the text says {number}, claim {claim} checks {made[claim]}")
+    return complaints
+
+
+def _claims(notebook):
+    """number -> the bounds of its vc.claim call; and what is wrong with the calls."""
+    made, complaints = {}, []
+    for cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "vc.claim":
+                number = ast.literal_eval(node.args[0])
+                if number in made:
+                    complaints.append(f"two claims are called {number}")
+                bounds = [
+                    k.value for k in node.keywords if k.arg in ("says", "at_least", "at_most")
+                ]
+                try:
+                    made[number] = [float(ast.literal_eval(value)) for value in bounds]
+                except ValueError:
+                    complaints.append(f"claim {number} must promise a number, not an expression")
+    return made, complaints
+
+
+def size(notebook) -> list[str]:
+    lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    measured = {  # what: its value, and the most that is allowed
+        "code cells": (len(lines), 25),
+        "lines in the longest code cell": (max(lines, default=0), 25),
+        "lines in the median code cell": (statistics.median(lines or [0]), 12),
+        "words of prose": (len(prose(notebook)), 1500),
+        "bytes": (len(nbformat.writes(notebook).encode()), 1_000_000),
+    }
+    return [f"{n} {what}, at most {most}" for what, (n, most) in measured.items() if n > most]
+
+
+def prose(notebook) -> list[str]:
+    """The words a reader reads: no code, formulas, tables, solutions or reading list."""
+    unread = r"<details>.*?</details>|<!--.*?-->|\$\$.*?\$\$|\$[^$\n]*\$|```.*?```|`[^`]*`|^\|.*?$"
+    running = re.sub(unread, " ", text(notebook).split("\n## Reading")[0], flags=re.M | re.S)
+    return re.findall(r"[^\W\d_][\w’'–-]*", running)
+
+
+def tags(notebook) -> list[str]:
+    """nbval ignores a tag it does not know, and compares neither pictures nor empty outputs."""
+    complaints, compared = [], 0
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        found = cell.metadata.get("tags", [])
+        unknown = [tag for tag in found if tag != CHECK_OUTPUT]
+        complaints += [f"code cell {number} has the unknown tag {tag!r}" for tag in unknown]
+        if re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", cell.source, flags=re.IGNORECASE):
+            complaints.append(f"code cell {number}: use the tag {CHECK_OUTPUT}, not a comment")
+        if CHECK_OUTPUT in found:
+            compared += 1
+            if not any(printed(output).strip() for output in cell.outputs):
+                complaints.append(f"code cell {number} is to be compared, but printed nothing")
+    if not compared:
+        complaints.append(f"no cell has the tag {CHECK_OUTPUT}: nothing would be compared")
+    return complaints
+
+
+GATES = (head, bootstrap, executed, source, clean, alt_text, claims, size, tags)
+BLIND_SPOTS = (executed, tags)  # of nbval: what it would let pass without a word
+
+
+def pytest_collection_modifyitems(items):
+    complaints = [
+        f"{path.name}: {complaint}"
+        for path in sorted({item.path for item in items if item.path.suffix == ".ipynb"})
+        for gate in BLIND_SPOTS
+        for complaint in gate(nbformat.read(path, as_version=4))
+    ]
+    if complaints:
+        raise pytest.UsageError("; ".join(complaints))

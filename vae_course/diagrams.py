@@ -1,0 +1,118 @@
+"""Drawings of ideas: the map of the argument, and the model as a plate diagram."""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+
+from vae_course.plotting import BLUE, ORANGE, STYLE
+
+# lesson, step, the road not taken there, what goes wrong and leads on
+ARGUMENT = (
+    (
+        "01",
+        "make the data probable:\nmaximise log p(x)",
+        "no density: GANs\nno integral: autoregressive models, flows",
+        "p(x) is an integral over z that has no formula",
+    ),
+    (
+        "02",
+        "average p(x | z) over\nsamples from the prior",
+        "a fixed grid of z, solved in turn:\nEM, generative topographic mapping",
+        "03: almost every z explains nothing",
+    ),
+    (
+        "04",
+        "importance sampling:\nlook where it matters",
+        "walk there step by step:\nMarkov chain Monte Carlo",
+        "where does it matter? the proposal needs a goal to climb",
+    ),
+    (
+        "05",
+        "the ELBO: one bound,\ntwo things to improve",
+        "train the proposal on dreams:\nwake–sleep",
+        "the samples depend on what we want to differentiate",
+    ),
+    (
+        "06",
+        "gradients\nthrough samples",
+        "score function (REINFORCE):\nmore general, more noise",
+        "every image needs a proposal of its own",
+    ),
+    (
+        "07",
+        "one posterior\nper image",
+        "stay here:\nstochastic variational inference",
+        "the work starts again with each new image",
+    ),
+    (
+        "08",
+        "one network for all images:\nthe variational auto-encoder",
+        "come from the other side:\nauto-encoders (lesson 10)",
+        "a bound is not the truth: where do the nats go?",
+    ),
+    ("09", "the ledger:\nevery nat of the gap", "", ""),
+)
+
+
+def argument_map() -> Figure:
+    """The course as one chain of reasons, with the road not taken at each step."""
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(7.6, 7.4))
+        _blank(ax, xlim=(-0.6, 9.4), ylim=(-len(ARGUMENT) + 0.55, 0.45))
+        for row, (lesson, step, fork, problem) in enumerate(ARGUMENT):
+            y = -row
+            ax.text(-0.3, y, lesson, ha="center", va="center", weight="bold", color=BLUE)
+            _box(ax, (0, y), 3.9, step, edgecolor=BLUE, facecolor="#E8F1F8")
+            if problem:
+                _arrow(ax, (1.95, y - 0.28), (1.95, y - 0.72), color=ORANGE)
+                ax.text(2.15, y - 0.5, problem, va="center", color=ORANGE, fontsize=8.5)
+            if fork:
+                _arrow(ax, (3.9, y), (5.2, y), color="0.55", linestyle="--")
+                _box(ax, (5.2, y), 4.1, fork, edgecolor="0.55", facecolor="white", linestyle="--")
+        ax.set_title(
+            "One argument: each step mends what the one before it broke (orange);\n"
+            "dashed, what one could do instead"
+        )
+    return fig
+
+
+def plate_diagram() -> Figure:
+    """z -> x inside a plate of n images; theta outside, shared by all of them."""
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(5.2, 2.3))
+        _blank(ax, xlim=(-0.4, 6.6), ylim=(-1.25, 1.45))
+        ax.set_aspect("equal")
+        ax.add_patch(
+            FancyBboxPatch((1.7, -0.95), 4.3, 1.9, boxstyle="round,pad=0.1", fill=False, ec="0.4")
+        )
+        ax.text(5.95, -0.85, "n images", ha="right", color="0.4")
+        for x, name, color in [(2.6, "$z$", "white"), (5.0, "$x$", "0.8")]:
+            ax.add_patch(Circle((x, 0), 0.42, facecolor=color, edgecolor="black"))
+            ax.text(x, 0, name, ha="center", va="center", fontsize=13)
+        ax.text(0.3, 0, r"$\theta$", ha="center", va="center", fontsize=13)
+        _arrow(ax, (3.02, 0), (4.58, 0), color="black")
+        _arrow(ax, (0.5, 0.1), (4.7, 0.33), color="black", connectionstyle="arc3,rad=-0.28")
+        ax.set_title("z is drawn, θ turns it into x; only x (grey) is ever seen")
+    return fig
+
+
+def _blank(ax: Axes, *, xlim, ylim) -> None:
+    ax.set(xlim=xlim, ylim=ylim)
+    ax.axis("off")
+
+
+def _box(ax: Axes, left, width: float, text: str, **style) -> None:
+    x, y = left
+    patch = FancyBboxPatch((x, y - 0.26), width, 0.52, boxstyle="round,pad=0,rounding_size=.1")
+    patch.set(**style)
+    ax.add_patch(patch)
+    ax.text(x + width / 2, y, text, ha="center", va="center", fontsize=8.5, linespacing=1.25)
+
+
+def _arrow(ax: Axes, start, end, **style) -> None:
+    ax.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=12, shrinkA=0, shrinkB=0, **style
+        )
+    )
