@@ -1,6 +1,8 @@
 """Every test runs with keys that may be used only once and with no silent broadcasting."""
 
 import os
+import threading
+from http.server import ThreadingHTTPServer
 
 os.environ.setdefault("TQDM_DISABLE", "1")
 
@@ -32,3 +34,27 @@ def linear_gaussian():
         return model, jnp.array(z @ weights.T + bias + noise, dtype=jnp.float32)
 
     return make
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache folder of the test's own, which does not exist yet."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("VAE_COURSE_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def serve():
+    """handler -> the port of a local server that answers with it until the test ends."""
+    servers = []
+
+    def start(handler):
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1].server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -1,13 +1,12 @@
-"""`load` from a cache, from a real download over HTTP, and with no network."""
+"""What `load` returns without a network, and `binarize`."""
 
-import gzip
-import hashlib
+import os
+import re
 import socket
-import struct
-import threading
+import subprocess
+import sys
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import jax
 import jax.numpy as jnp
@@ -17,120 +16,89 @@ import pytest
 import vae_course as vc
 from vae_course import data, download
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("VAE_COURSE_DATA", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
-def small_mnist():
-    rng = np.random.default_rng(0)
-    return {
-        "x_train": rng.integers(0, 256, (30, 28, 28), dtype=np.uint8),
-        "y_train": rng.integers(0, 10, 30, dtype=np.uint8),
-        "x_test": rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
-        "y_test": rng.integers(0, 10, 10, dtype=np.uint8),
-    }
+class Unavailable(BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_error(503)
 
-
-class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
-    """Four files like MNIST's on a local server, with checksums as tfds registers them."""
-    from tensorflow_datasets.core.download.checksums import UrlInfo
-
-    folder = tmp_path / "www"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url_infos = {}
-    for key, name in download.FILES.items():
-        array = small_mnist()[key]
-        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-        content = gzip.compress(header + array.tobytes())
-        (folder / name).write_bytes(content)
-        url = f"http://127.0.0.1:{server.server_port}/{name}"
-        url_infos[url] = UrlInfo(len(content), hashlib.sha256(content).hexdigest(), name)
-    monkeypatch.setattr(download, "url_infos", lambda name: url_infos)
-    yield folder
-    server.shutdown()
-    server.server_close()
-
-
-def assert_is_small_mnist(loaded):
-    arrays = small_mnist()
-    assert loaded.name == "mnist"
-    assert not loaded.is_stand_in
-    assert loaded.train_images.shape == (30, 784)
-    assert loaded.test_images.dtype == np.float32
-    np.testing.assert_allclose(
-        loaded.train_images, arrays["x_train"].reshape(30, 784) / 255, rtol=1e-6
-    )
-    np.testing.assert_array_equal(loaded.test_labels, arrays["y_test"])
-    np.testing.assert_array_equal(loaded.train_labels, arrays["y_train"])
-
-
-def test_it_downloads_once_and_then_reads_the_cache(served, cache):
-    assert_is_small_mnist(vc.load("mnist"))
-    assert [path.name for path in cache.iterdir()] == ["mnist.npz"]
-    for path in served.iterdir():
-        path.unlink()
-    assert_is_small_mnist(vc.load("mnist"))
-
-
-def test_a_download_with_a_wrong_checksum_is_an_error_and_leaves_no_cache(served, cache):
-    (served / download.FILES["x_test"]).write_bytes(b"<html>please log in</html>")
-    with pytest.raises(
-        RuntimeError, match=r"(?s)downloading mnist failed.*wrong checksum.*mnist.npz"
-    ):
-        vc.load("mnist")
-    assert not (cache / "mnist.npz").exists()
-
-
-def test_a_damaged_cache_is_replaced(served, cache, capsys):
-    cache.mkdir()
-    (cache / "mnist.npz").write_bytes(b"PK\x03\x04 and then nothing")
-    assert_is_small_mnist(vc.load("mnist"))
-    assert "damaged" in capsys.readouterr().out
-    assert_is_small_mnist(vc.load("mnist"))
-
-
-def test_a_cache_with_wrong_shapes_is_replaced(served, cache):
-    cache.mkdir()
-    wrong = small_mnist() | {"y_test": np.zeros(11, np.uint8)}
-    np.savez(cache / "mnist.npz", **wrong)
-    assert_is_small_mnist(vc.load("mnist"))
-
-
-def test_a_cache_that_cannot_be_written_costs_only_the_copy(served, cache, capsys):
-    cache.write_text("a file where the folder should be")
-    assert_is_small_mnist(vc.load("mnist"))
-    assert "Could not keep a copy" in capsys.readouterr().out
-
-
-def free_port():
+def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def test_without_a_network_it_says_so_and_returns_the_stand_in(monkeypatch, capsys):
-    url = f"http://127.0.0.1:{free_port()}/train-images-idx3-ubyte.gz"
-    monkeypatch.setattr(download, "url_infos", lambda name: {url: None})
-    loaded = vc.load("mnist")
+@pytest.fixture
+def silent_port():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        yield silent.getsockname()[1]
+
+
+@pytest.fixture
+def host(request, closed_port, silent_port, serve):
+    return {
+        "refuses": f"127.0.0.1:{closed_port}",
+        "never answers": f"127.0.0.1:{silent_port}",
+        "has no address": "no-such-host.invalid",
+        "is out of order": f"127.0.0.1:{serve(Unavailable)}",
+    }[request.param]
+
+
+def assert_is_the_stand_in(loaded, printed):
     assert loaded.name == "digits"
     assert loaded.is_stand_in
     assert loaded.train_images.shape == (20_000, 784)
     assert loaded.test_images.shape == (2_000, 784)
     assert loaded.train_images.min() == 0
     assert loaded.train_images.max() == 1
-    assert "STAND-IN" in capsys.readouterr().out
+    assert "STAND-IN" in printed
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("refuses", "refused"),
+        ("never answers", "no answer|timed out"),
+        ("has no address", "no answer|Name|name"),
+        ("is out of order", "the server answered 503"),
+    ],
+    indirect=["host"],
+)
+def test_from_a_host_that_fails_it_is_the_stand_in_within_ten_seconds(
+    host, says, monkeypatch, capsys
+):
+    monkeypatch.setattr(download, "url_infos", lambda name: {f"http://{host}/x": None})
+    start = time.monotonic()
+    loaded = vc.load("mnist")
+    assert time.monotonic() - start < 10
+    printed = capsys.readouterr().out
+    assert_is_the_stand_in(loaded, printed)
+    assert re.search(f"mnist could not be downloaded: .*({says})", printed)
+
+
+def test_a_new_process_without_a_network_has_the_stand_in_within_ten_seconds(closed_port):
+    """All of it: starting tensorflow-datasets, the real addresses, the box."""
+    code = (
+        "import time; import vae_course as vc; start = time.monotonic(); "
+        "print(vc.load('mnist').name, time.monotonic() - start)"
+    )
+    proxy = f"http://127.0.0.1:{closed_port}"
+    environment = os.environ | {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": ""}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    *box, last = run.stdout.splitlines()
+    assert "STAND-IN" in "".join(box)
+    name, seconds = last.split()
+    assert name == "digits"
+    assert float(seconds) < 10
 
 
 def test_without_a_working_tensorflow_datasets_it_says_so(monkeypatch, capsys):
@@ -140,17 +108,6 @@ def test_without_a_working_tensorflow_datasets_it_says_so(monkeypatch, capsys):
     monkeypatch.setattr(download, "url_infos", broken)
     assert vc.load("mnist").is_stand_in
     assert "does not start (No module named 'importlib_resources')" in capsys.readouterr().out
-
-
-def test_a_host_that_never_answers_is_given_up_within_seconds(monkeypatch):
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
-        start = time.monotonic()
-        problem = download.unreachable(url)
-        assert "no answer" in problem or "timed out" in problem
-        assert time.monotonic() - start < download.HOST_TIMEOUT + 1
 
 
 def test_the_stand_in_has_no_test_image_that_is_a_shifted_training_image():
@@ -163,16 +120,14 @@ def test_the_stand_in_has_no_test_image_that_is_a_shifted_training_image():
     assert set(arrays["y_train"]) == set(range(10))
 
 
-def test_tensorflow_datasets_knows_the_four_files_of_every_name():
-    for name in data.NAMES:
-        urls = download.url_infos(name)
-        for file in download.FILES.values():
-            assert sum(url.endswith(file) for url in urls) == 1
-
-
 def test_an_unknown_name_gets_the_list_of_names():
     with pytest.raises(ValueError, match="'mnits': choose one of mnist, fashion_mnist, kmnist"):
         vc.load("mnits")
+
+
+def test_the_cache_folder_may_begin_with_a_tilde(monkeypatch):
+    monkeypatch.setenv("VAE_COURSE_DATA", "~/course-data")
+    assert data.cache_folder() == data.Path.home() / "course-data"
 
 
 def test_binarize_draws_ones_as_often_as_the_pixel_is_bright():

@@ -90,7 +90,8 @@ def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
 
 def cache_folder() -> Path:
     """$VAE_COURSE_DATA where it is set, else this platform's folder for caches."""
-    return Path(os.environ.get("VAE_COURSE_DATA") or platformdirs.user_cache_dir("vae_course"))
+    chosen = os.environ.get("VAE_COURSE_DATA") or platformdirs.user_cache_dir("vae_course")
+    return Path(chosen).expanduser()
 
 
 def _dataset(name, arrays) -> Dataset:
@@ -105,39 +106,40 @@ def _dataset(name, arrays) -> Dataset:
 
 
 def _read(path: Path):
-    """The four arrays of a cache file, or None if it is missing or damaged."""
+    """The four arrays of a cache file, or None if it is missing or of no use."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in KEYS}
+        _check(arrays)
     except FileNotFoundError:
         return None
     except Exception as error:  # whatever is wrong with a cache, a new copy mends it
-        print(f"The cached file {path.name} is damaged ({type(error).__name__}): replacing it.")
+        print(f"The cached {path.name} is of no use ({type(error).__name__}: {error}).")
         return None
-    return arrays if _plausible(arrays) else None
+    return arrays
 
 
-def _plausible(arrays) -> bool:
-    return all(
-        arrays[key].dtype == np.uint8
-        and arrays[key].shape[1:] == ((28, 28) if key.startswith("x") else ())
-        and len(arrays[key]) == len(arrays["y" + key[1:]])
-        for key in KEYS
-    )
+def _check(arrays) -> None:
+    for part in ("train", "test"):
+        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or len(images) == 0:
+            raise ValueError(f"x_{part} is {images.dtype} {images.shape}, not uint8 (n, 28, 28)")
+        if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+            raise ValueError(f"y_{part} is {labels.dtype} {labels.shape} for {len(images)} images")
 
 
 def _write(path: Path, arrays) -> None:
     """Writes beside the target and renames, so that no half-written cache is ever seen."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            try:
+        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
                 np.savez_compressed(file, **arrays)
-            except BaseException:
-                part.unlink()
-                raise
-        part.replace(path)
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
     except OSError as error:
         print(
             f"Could not keep a copy in {path.parent} ({error.strerror}): "

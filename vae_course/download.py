@@ -33,15 +33,15 @@ def download(name: str, url_infos) -> dict[str, np.ndarray]:
     import tensorflow_datasets as tfds
 
     urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
-    # Other downloads may still be writing when one has failed.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         manager = tfds.download.DownloadManager(
             download_dir=folder,
             url_infos=url_infos,
             dataset_name=name,
             force_checksums_validation=True,
         )
-        paths = manager.download(urls)
+        # One after the other: when one fails, no other thread is still writing to the folder.
+        paths = {key: manager.download(url) for key, url in urls.items()}
         return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
 
 
@@ -66,7 +66,8 @@ def unreachable(url: str) -> str | None:
         except urllib.error.HTTPError as error:
             outcome[0] = f"the server answered {error.code} {error.reason}"
         except OSError as error:
-            outcome[0] = str(getattr(error, "reason", error))
+            reason = getattr(error, "reason", error)
+            outcome[0] = getattr(reason, "strerror", None) or str(reason)
 
     # In a thread, because looking up a name ignores the time-out.
     thread = threading.Thread(target=knock, daemon=True)
