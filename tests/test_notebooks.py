@@ -176,7 +176,7 @@ TWINS = [
     ("head", replace_in_head(r"\*Time: [^\n]*", "*Time: soon.*"), "lacks the measured time"),
     ("head", replace_in_head(r"\*\*You need:\*\*", "Needs:"), r"You need:"),
     ("head", replace_in_head("\n- ", "\n- one more" * 5 + "\n- "), "one to five items"),
-    ("head", replace_in_head(r"\*\*the door\*\*", "the door"), "present step in bold"),
+    ("head", replace_in_head(r"\*\*start here\*\*", "start here"), "present step in bold"),
     ("bootstrap", change_first_code_cell, "must be exactly tools/bootstrap.py"),
     ("executed", strip, "execution counts are"),
     ("executed", run_one_cell_again, "99"),

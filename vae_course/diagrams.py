@@ -71,7 +71,7 @@ def argument_map() -> Figure:
                 _arrow(ax, (3.9, y), (5.2, y), color="0.55", linestyle="--")
                 _box(ax, (5.2, y), 4.1, fork, edgecolor="0.55", facecolor="white", linestyle="--")
         ax.set_title(
-            "One argument: each step mends what the one before it broke (orange);\n"
+            "One argument: each step answers what the one before left open (orange);\n"
             "dashed, what one could do instead"
         )
     return fig
@@ -93,7 +93,7 @@ def plate_diagram() -> Figure:
         ax.text(0.3, 0, r"$\theta$", ha="center", va="center", fontsize=13)
         _arrow(ax, (3.02, 0), (4.58, 0), color="black")
         _arrow(ax, (0.5, 0.1), (4.7, 0.33), color="black", connectionstyle="arc3,rad=-0.28")
-        ax.set_title("z is drawn, θ turns it into x; only x (grey) is ever seen")
+        ax.set_title("Draw z; θ turns it into a distribution of x; draw x. Only x (grey) is seen")
     return fig
 
 

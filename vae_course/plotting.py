@@ -49,15 +49,32 @@ def image_panels(
     """
     tiles = {caption: tile(np.asarray(images), columns) for caption, images in panels.items()}
     height, width = next(iter(tiles.values())).shape
-    size = (len(panels) * panel_width, panel_width * height / width + 0.6)
+    lines = max(caption.count("\n") for caption in panels)
+    size = (len(panels) * panel_width, panel_width * height / width + 0.6 + 0.2 * lines)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
         fig.get_layout_engine().set(wspace=0.06)
         for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=True):
-            ax.axis("off")
             ax.imshow(1 - image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            ax.set_title(caption)
+            ax.set(title=caption, xticks=[], yticks=[])
+            ax.spines[:].set(visible=True, color="0.85")
         fig.suptitle(title)
+    return fig
+
+
+def film_strip(frames: Mapping[str, np.ndarray], *, title: str) -> Figure:
+    """One row of images for each caption, top to bottom; each frame is (n, 784), one n for all."""
+    columns = len(next(iter(frames.values())))
+    strip = tile(np.concatenate([np.asarray(f) for f in frames.values()]), columns)
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8, 8 * strip.shape[0] / strip.shape[1] + 0.5))
+        ax.imshow(1 - strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_yticks(30 * np.arange(len(frames)) + 15, frames)
+        ax.set_xticks([])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.grid(False)
+        ax.set_title(title)
     return fig
 
 
@@ -98,25 +115,23 @@ def curves(
 
 
 def scatter_panels(
-    panels: Mapping[str, np.ndarray],
-    marked: np.ndarray,
+    panels: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
     title: str,
     columns: int,
 ) -> Figure:
-    """The same points under several maps, centred on 0: grey, and orange where `marked`.
+    """Two clouds of points in each panel, grey and orange, centred on 0.
 
     Args:
-        panels: caption -> places (n, 2); marked: (n,) booleans.
+        panels: caption -> two arrays of places, (n, 2) and (m, 2).
     """
     rows = -(-len(panels) // columns)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows + 0.3))
-        for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
-            for chosen, size, color in [(~marked, 2, "0.2"), (marked, 5, ORANGE)]:
-                x, y = places[chosen].T
-                ax.scatter(x, y, s=size, color=color, alpha=0.4, linewidths=0, rasterized=True)
-            end = 1.15 * np.abs(places).max()
+        for ax, (caption, clouds) in zip(axes.flat, panels.items(), strict=True):
+            for (x, y), color in zip((cloud.T for cloud in clouds), ("0.2", ORANGE), strict=True):
+                ax.scatter(x, y, s=2, color=color, alpha=0.4, linewidths=0, rasterized=True)
+            end = 1.15 * np.abs(clouds[0]).max()
             ax.set(title=caption, xlim=(-end, end), ylim=(-end, end), aspect="equal")
         fig.suptitle(title)
     return fig
@@ -138,7 +153,7 @@ def responsibilities(
             top.imshow(1 - image.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
             top.axis("off")
             bottom.scatter(*z.T, s=1.5, color="0.85", linewidths=0, rasterized=True)
-            bottom.scatter(*z.T, s=20 * weight / weight.max(), color=ORANGE, linewidths=0)
+            bottom.scatter(*z.T, s=50 * weight / weight.max(), color=ORANGE, linewidths=0)
             bottom.set(xlim=(-3.3, 3.3), ylim=(-3.3, 3.3), aspect="equal", xlabel="$z_1$")
         axes[1, 0].set_ylabel("$z_2$")
         fig.suptitle(title)
