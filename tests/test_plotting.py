@@ -1,11 +1,12 @@
-"""`show` puts the alt text where readers' tools look, and leaves no figure open."""
+"""`show` puts the alt text where readers' tools look; pictures are laid out as they should be."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import FancyBboxPatch
 
 import vae_course as vc
-from vae_course import plotting
+from vae_course import diagrams, plotting
 
 
 def test_show_carries_alt_text_and_closes_the_figure(monkeypatch):
@@ -28,10 +29,40 @@ def test_tile_puts_images_row_by_row_with_a_gap():
     assert (picture[30:, 30:] == 0).all()
 
 
+def test_a_film_strip_has_one_row_a_frame_in_order():
+    frames = {"first": np.zeros((3, 784)), "second": np.ones((3, 784))}
+    fig = plotting.film_strip(frames, title="t")
+    (ax,) = fig.axes
+    picture = np.asarray(ax.images[0].get_array())
+    assert picture.shape == (60, 90)
+    assert picture[:30].min() == 1  # white: no ink
+    assert picture[31:59, 1:29].max() == 0
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+    plt.close(fig)
+
+
+def test_the_map_names_every_step_and_no_text_leaves_its_box():
+    fig = diagrams.argument_map()
+    fig.canvas.draw()
+    (ax,) = fig.axes
+    texts = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    for lesson, step, fork, problem in diagrams.ARGUMENT:
+        assert lesson in texts
+        assert problem in [*texts, ""]
+        for boxed in filter(None, (step, fork)):
+            extent = texts[boxed]
+            assert any(b.x0 < extent.x0 and extent.x1 < b.x1 for b in boxes), boxed
+    plt.close(fig)
+
+
 def test_the_other_figures_draw():
     rng = np.random.default_rng(0)
     images = rng.random((4, 784))
+    clouds = rng.normal(size=(2, 9, 2))
     for fig in (
+        diagrams.plate_diagram(),
+        plotting.scatter_panels({"a": clouds, "b": clouds}, title="t", columns=2),
         plotting.image_panels({"a": images, "b": images}, title="t", columns=2),
         plotting.responsibilities(
             images, rng.normal(size=(9, 2)), np.full((9, 4), 1 / 9), title="t"

@@ -2,7 +2,10 @@
 
 import re
 import subprocess
+import sys
 import tomllib
+import urllib.request
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,28 @@ def test_setup_without_what_it_needs_says_one_sentence(tmp_path, python, sentenc
     assert run.stderr.count("\n") == 1
     assert sentence in run.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+class Greeting(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def test_offline_means_offline_and_without_a_cache(serve):
+    """What answers here does not answer there; the exit status comes back."""
+    url = f"http://127.0.0.1:{serve(Greeting)}"
+    urllib.request.urlopen(url).close()
+    code = f"""
+import os, pathlib, sys, urllib.error, urllib.request
+assert not list(pathlib.Path(os.environ["VAE_COURSE_DATA"]).iterdir())
+try:
+    urllib.request.urlopen({url!r})
+except urllib.error.URLError:
+    sys.exit(7)
+"""
+    command = [sys.executable, "tools/offline.py", sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 7
