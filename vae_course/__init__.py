@@ -9,12 +9,21 @@ from vae_course.distributions import (
     kl_to_standard_normal,
     standard_normal,
 )
-from vae_course.estimators import log_mean_exp, prior_log_likelihood
-from vae_course.exact import LinearGaussian, grid_log_likelihood
+from vae_course.estimators import (
+    effective_sample_size,
+    elbo,
+    elbo_analytic_kl,
+    importance_log_weights,
+    iwae_bound,
+    log_mean_exp,
+    prior_log_likelihood,
+)
+from vae_course.exact import LinearGaussian
 from vae_course.exercises import check
 from vae_course.machine import setup
-from vae_course.models import MLP, Decoder, FourierDecoder
+from vae_course.models import MLP, Decoder, FourierDecoder, WithProposal
 from vae_course.plotting import show
+from vae_course.quadrature import grid_log_likelihood, grid_posterior
 from vae_course.training import fit
 
 __version__ = "0.1.0"
@@ -28,11 +37,18 @@ __all__ = [
     "Gaussian",
     "LinearGaussian",
     "MultivariateGaussian",
+    "WithProposal",
     "binarize",
     "check",
     "claim",
+    "effective_sample_size",
+    "elbo",
+    "elbo_analytic_kl",
     "fit",
     "grid_log_likelihood",
+    "grid_posterior",
+    "importance_log_weights",
+    "iwae_bound",
     "kl_to_standard_normal",
     "load",
     "log_mean_exp",

@@ -3,6 +3,7 @@
 Images are flat float32 in [0, 1]. `binarize` turns grey into black and white.
 """
 
+import io
 import os
 import tempfile
 from dataclasses import dataclass
@@ -130,12 +131,14 @@ def _check(arrays) -> None:
 
 def _write(path: Path, arrays) -> None:
     """Writes beside the target and renames, so that no half-written cache is ever seen."""
+    content = io.BytesIO()  # in memory first: a zip file cut short complains even when deleted
+    np.savez_compressed(content, **arrays)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                file.write(content.getbuffer())
             os.replace(part, path)
         except BaseException:
             os.unlink(part)

@@ -40,7 +40,7 @@ def setup() -> None:
     print(f"Python {platform.python_version()}, {versions}; device: {jax.devices()[0].device_kind}")
     print(
         f"This machine multiplies matrices at {speed:.0f} GFLOP/s: {speed / reference:.1f} times "
-        f"the one that filled these outputs ({reference:.0f})."
+        f"the one on which the lessons were timed ({reference:.0f})."
     )
 
 

@@ -1,9 +1,12 @@
 """Networks: an MLP, and decoders that turn a latent z into a distribution over x.
 
-A model is anything with `latent_dim` and `decode(z) -> distribution`.
+A model is anything with `latent_dim` and `decode(z) -> distribution`; and, where there
+is a proposal q for z given x, `encode(x) -> distribution`.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -97,6 +100,37 @@ class FourierDecoder(nnx.Module):
         u = jax.scipy.special.erf(z / jnp.sqrt(2.0))
         waves = u @ self.frequencies[...]
         return Bernoulli(self.mlp(jnp.concatenate([u, jnp.sin(waves), jnp.cos(waves)], axis=-1)))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WithProposal:
+    """A model with a q made for certain x: `encode` returns `q`, one row for each of them.
+
+    Args:
+        model: anything with latent_dim and decode.
+        q: a distribution over z whose mean has shape (batch, latent_dim).
+    """
+
+    model: Any
+    q: Any
+
+    @property
+    def latent_dim(self) -> int:
+        return self.model.latent_dim
+
+    def decode(self, z: jax.Array):
+        """As `model.decode`."""
+        return self.model.decode(z)
+
+    def encode(self, x: jax.Array):
+        """`q`; raises ValueError if its rows are not as many as those of x."""
+        if self.q.mean.shape != (len(x), self.latent_dim):
+            raise ValueError(
+                f"q has a mean of shape {self.q.mean.shape}; for {len(x)} rows of x and "
+                f"latent_dim {self.latent_dim} it must be {(len(x), self.latent_dim)}"
+            )
+        return self.q
 
 
 def start_at_mean(mlp: MLP, mean_image: jax.Array) -> None:
