@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
-from scipy.stats import norm
 
 from vae_course.exact import LinearGaussian
 from vae_course.exercises.diagnosis import diagnose
@@ -17,7 +16,8 @@ def examine_mixture(fn) -> str | None:
     for seed, (batch, size, far) in enumerate([(5, 2, 0.0), (4, 7, 0.0), (3, 3, 60.0)]):
         rng = np.random.default_rng(seed)
         x, means, std = far + rng.normal(size=batch), 2 * rng.normal(size=size), 0.7
-        logs = norm.logpdf(x, means[:, None], std)  # (k, batch)
+        squares = np.square((x - means[:, None]) / std)  # (k, batch)
+        logs = -0.5 * squares - np.log(std) - 0.5 * np.log(2 * np.pi)
         right = logsumexp(logs, axis=0) - np.log(size)
         answer = np.asarray(fn(jnp.array(x), jnp.array(means), std))
         if answer.shape == x.shape and not np.isfinite(answer).all():
