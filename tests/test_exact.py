@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 import vae_course as vc
+from vae_course import quadrature
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -85,6 +86,53 @@ def test_quadrature_refuses_a_needle(linear_gaussian):
     model, x = linear_gaussian(0, 4, 1, noise_var=1e-9)
     with pytest.raises(ValueError, match="too rugged"):
         vc.grid_log_likelihood(model, x)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2])
+def test_grid_posterior_has_the_moments_of_the_closed_form(linear_gaussian, latent_dim):
+    model, x = linear_gaussian(6, 4, latent_dim)
+    points, log_probs = vc.grid_posterior(model, x)
+    probs = np.exp(np.asarray(log_probs, np.float64))
+    exact = model.posterior(x)
+    np.testing.assert_allclose(probs.sum(axis=0), 1, atol=1e-4)
+    np.testing.assert_allclose(probs.T @ points, exact.mean, atol=1e-3)
+    centred = points[:, None] - np.asarray(exact.mean)[None]
+    covariance = np.einsum("mb,mbi,mbj->bij", probs, centred, centred)
+    np.testing.assert_allclose(
+        covariance, np.broadcast_to(exact.covariance, covariance.shape), atol=1e-3
+    )
+
+
+def test_grid_posterior_of_a_network_gives_the_slack_of_the_elbo():
+    """log p - E_q[log p(x, z) - log q] = KL(q || posterior), both sums over the same nodes."""
+    decoder = vc.Decoder(2, (16,), 30, rngs=nnx.Rngs(0))
+    x = vc.binarize(jnp.full((5, 30), 0.4), jax.random.key(0))
+    points, log_posterior = vc.grid_posterior(decoder, x)
+    z = jnp.asarray(points)
+    q = vc.Gaussian(jnp.array([0.3, -0.2]), jnp.log(jnp.array([0.5, 0.8])))
+    log_cells = log_posterior - (
+        decoder.decode(z).log_prob_pairs(x)
+        + vc.standard_normal(2).log_prob(z)[:, None]
+        - vc.grid_log_likelihood(decoder, x)[None]
+    )  # what a node stands for, the same for every x
+    assert np.ptp(np.asarray(log_cells), axis=1).max() < 0.02
+    log_q = q.log_prob(z)[:, None] + log_cells
+    kl = jnp.sum(jnp.exp(log_q) * (log_q - log_posterior), axis=0)
+    keys = jax.random.split(jax.random.key(1), 20)
+    rows = vc.Gaussian(*(jnp.broadcast_to(a, (5, 2)) for a in (q.mean, q.log_var)))
+    model = vc.WithProposal(decoder, rows)
+    elbos = np.asarray([vc.elbo(model, x, key, num_samples=2000) for key in keys], np.float64)
+    slack = np.asarray(vc.grid_log_likelihood(decoder, x)) - elbos.mean(axis=0)
+    standard_error = elbos.std(axis=0, ddof=1) / np.sqrt(len(keys))
+    assert standard_error.max() < 0.02
+    np.testing.assert_array_less(np.abs(slack - kl), 4 * standard_error + 0.02)
+
+
+def test_grid_posterior_refuses_a_table_beyond_a_gigabyte(monkeypatch):
+    monkeypatch.setattr(quadrature, "MAX_TABLE", 10_000)
+    model = vc.LinearGaussian(jnp.ones((1, 2)), jnp.zeros(1), jnp.float32(1.0))
+    with pytest.raises(ValueError, match="3 posteriors on 65.2 nodes do not fit"):
+        vc.grid_posterior(model, jnp.zeros((3, 1)))
 
 
 def test_quadrature_refuses_a_posterior_at_the_edge():
