@@ -3,7 +3,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 # The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.
-NBVAL := -p tools.notebook_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+NBVAL := -p tools.nbval_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -48,3 +49,33 @@ def test_the_fourier_decoder_is_its_definition():
     np.testing.assert_allclose(
         decoder.decode(jnp.array(z, dtype=jnp.float32)).logits, expected, atol=1e-5
     )
+
+
+def test_the_encoder_sees_pixels_from_minus_one_to_one():
+    encoder = vc.Encoder(4, (), 2, rngs=nnx.Rngs(0))
+    x = jnp.array([[0.0, 0.5, 1.0, 1.0]])
+    layer = encoder.mlp.layers[0]
+    expected = np.array([[-1.0, 0.0, 1.0, 1.0]]) @ np.asarray(layer.kernel[...])
+    q = encoder.encode(x)
+    np.testing.assert_allclose(np.concatenate([q.mean, q.log_var], axis=1), expected, atol=1e-6)
+
+
+def test_a_vae_trained_by_its_elbo_comes_close_to_its_exact_log_p_from_below():
+    """Two noisy patterns: the best log p(x) is log 1/2 plus the entropy of the noise."""
+    flip = 0.1
+    pattern = jnp.where(jax.random.bernoulli(jax.random.key(0), shape=(400, 1)), 1 - flip, flip)
+    x = vc.binarize(jnp.broadcast_to(pattern, (400, 16)), jax.random.key(1))
+    vae = vc.VAE(2, (32,), 16, mean_image=x.mean(axis=0), rngs=nnx.Rngs(0))
+    assert isinstance(vae.encode(x), vc.Gaussian)
+
+    def loss_fn(model, batch, key):
+        return -jnp.mean(vc.elbo(model, batch, key)), {}
+
+    vc.fit(
+        vae, loss_fn, x, key=jax.random.key(2), num_epochs=100, batch_size=100, tx=optax.adam(0.005)
+    )
+    bound = float(vc.elbo(vae, x, jax.random.key(3), num_samples=200).mean())
+    exact = float(vc.grid_log_likelihood(vae, x).mean())
+    best = np.log(0.5) + 16 * (flip * np.log(flip) + (1 - flip) * np.log(1 - flip))
+    assert bound < exact < bound + 1
+    assert exact > best - 1

@@ -1,8 +1,7 @@
 """What must hold of every notebook. A gate takes a notebook and returns its complaints.
 
 tests/test_notebooks.py opens every gate for every notebook, and shuts each one on a
-broken twin. As a pytest plugin (`-p tools.notebook_gates`) this file also stops a run of
-nbval before it starts, where nbval alone would pass without having compared anything.
+broken twin.
 """
 
 import ast
@@ -13,7 +12,6 @@ import sys
 from pathlib import Path
 
 import nbformat
-import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from notebook_source import source_hash
@@ -199,15 +197,3 @@ def tags(notebook) -> list[str]:
 
 
 GATES = (head, bootstrap, executed, source, clean, alt_text, claims, size, tags)
-BLIND_SPOTS = (executed, tags)  # of nbval: what it would let pass without a word
-
-
-def pytest_collection_modifyitems(items):
-    complaints = [
-        f"{path.name}: {complaint}"
-        for path in sorted({item.path for item in items if item.path.suffix == ".ipynb"})
-        for gate in BLIND_SPOTS
-        for complaint in gate(nbformat.read(path, as_version=4))
-    ]
-    if complaints:
-        raise pytest.UsageError("; ".join(complaints))

@@ -21,7 +21,7 @@ from vae_course.estimators import (
 from vae_course.exact import LinearGaussian
 from vae_course.exercises import check
 from vae_course.machine import setup
-from vae_course.models import MLP, Decoder, FourierDecoder, WithProposal
+from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder, WithProposal
 from vae_course.plotting import show
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
 from vae_course.training import fit
@@ -30,9 +30,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "VAE",
     "Bernoulli",
     "Dataset",
     "Decoder",
+    "Encoder",
     "FourierDecoder",
     "Gaussian",
     "LinearGaussian",

@@ -1,4 +1,4 @@
-"""Networks: an MLP, and decoders that turn a latent z into a distribution over x.
+"""Networks: an MLP, decoders from z to a distribution over x, encoders from x to one over z.
 
 A model is anything with `latent_dim` and `decode(z) -> distribution`; and, where there
 is a proposal q for z given x, `encode(x) -> distribution`.
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_course.distributions import Bernoulli
+from vae_course.distributions import Bernoulli, Gaussian
 
 
 class MLP(nnx.Module):
@@ -100,6 +100,57 @@ class FourierDecoder(nnx.Module):
         u = jax.scipy.special.erf(z / jnp.sqrt(2.0))
         waves = u @ self.frequencies[...]
         return Bernoulli(self.mlp(jnp.concatenate([u, jnp.sin(waves), jnp.cos(waves)], axis=-1)))
+
+
+class Encoder(nnx.Module):
+    """q(z | x): an MLP from x to the mean and log variance of independent normals.
+
+    Args:
+        data_dim, hidden, latent_dim: layer sizes, from x to z.
+    """
+
+    def __init__(
+        self,
+        data_dim: int,
+        hidden: Sequence[int],
+        latent_dim: int,
+        *,
+        activation: Callable = nnx.silu,
+        rngs: nnx.Rngs,
+    ):
+        self.mlp = MLP((data_dim, *hidden, 2 * latent_dim), activation=activation, rngs=rngs)
+
+    def encode(self, x: jax.Array) -> Gaussian:
+        """x (..., data_dim) in [0, 1] -> Gaussian over (..., latent_dim)."""
+        return Gaussian(*jnp.split(self.mlp(2 * x - 1), 2, axis=-1))
+
+
+class VAE(nnx.Module):
+    """A decoder, and an encoder with the same hidden layers in reverse (Kingma & Welling 2014)."""
+
+    def __init__(
+        self,
+        latent_dim: int,
+        hidden: Sequence[int],
+        data_dim: int,
+        *,
+        activation: Callable = nnx.silu,
+        mean_image: jax.Array | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.latent_dim = latent_dim
+        self.decoder = Decoder(
+            latent_dim, hidden, data_dim, activation=activation, mean_image=mean_image, rngs=rngs
+        )
+        self.encoder = Encoder(data_dim, hidden[::-1], latent_dim, activation=activation, rngs=rngs)
+
+    def decode(self, z: jax.Array) -> Bernoulli:
+        """p(x | z) for z (..., latent_dim)."""
+        return self.decoder.decode(z)
+
+    def encode(self, x: jax.Array) -> Gaussian:
+        """q(z | x) for x (..., data_dim)."""
+        return self.encoder.encode(x)
 
 
 @jax.tree_util.register_dataclass
