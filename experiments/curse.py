@@ -2,30 +2,25 @@
 
 usage: python experiments/curse.py --seeds 0 1 2 --samples 64 512 --epochs 40
 
-Each row is written to vae_course/recorded/curse_table.json as soon as it is measured, and
-rows already there are kept: an interrupted run goes on where it stopped. All 10,000 test
-images of MNIST, Bernoulli(grey) drawn once with key 0; nats per image. log_p is the best
+All 10,000 test images of MNIST, Bernoulli(grey) drawn once with key 0; nats per image.
+log_p is the best
 of several lower bounds on the held-out log p(x): prior Monte Carlo, and L_k with the
 model's encoder, or with one fitted afterwards to a decoder that was trained without.
 """
 
 import argparse
-import datetime
 import itertools
-import json
-import os
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from tables import adam, fill
 
 import vae_course as vc
 
-TABLE = Path(__file__).parent.parent / "vae_course" / "recorded" / "curse_table.json"
 LATENT_DIMS = (2, 5, 10, 20, 50)
 HIDDEN, BATCH_SIZE = (400, 400), 1024
 ENCODER_EPOCHS = 15
@@ -41,41 +36,35 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--latent-dims", type=int, nargs="+", default=LATENT_DIMS)
     arguments = parser.parse_args()
-    data = vc.load("mnist")
-    if data.is_stand_in:
-        raise SystemExit("This table is about real MNIST, which could not be loaded.")
-    test_x = vc.binarize(data.test_images, jax.random.key(0))
     methods = [("prior", n) for n in arguments.samples] + [("vae", 1)]
-    for seed, latent_dim, (method, num_samples) in itertools.product(
-        arguments.seeds, arguments.latent_dims, methods
-    ):
-        settings = dict(
-            method=method, latent_dim=latent_dim, num_samples=num_samples,
-            seed=seed, epochs=arguments.epochs,
-        )  # fmt: skip
-        if any(settings.items() <= row.items() for row in read()["rows"]):
-            continue
-        row = settings | measure(data, test_x, **settings)
-        write(row)
-        print(json.dumps({key: row[key] for key in row if key != "curve"}), flush=True)
+    settings = [
+        dict(
+            method=method, latent_dim=latent_dim, num_samples=n, seed=seed, epochs=arguments.epochs
+        )
+        for seed, latent_dim, (method, n) in itertools.product(
+            arguments.seeds, arguments.latent_dims, methods
+        )
+    ]
+    fill("curse_table", "experiments/curse.py", settings, measure)
 
 
-def measure(data, test_x, *, method, latent_dim, num_samples, seed, epochs) -> dict:
+def measure(data, *, method, latent_dim, num_samples, seed, epochs) -> dict:
     """Trains one model to the end and measures it."""
     start = time.perf_counter()
     fit_key, encoder_key, test_key = jax.random.split(jax.random.key(seed), 3)
+    test_x = vc.binarize(data.test_images, jax.random.key(0))
     mean_image = data.train_images.mean(axis=0)
     vae = vc.VAE(latent_dim, HIDDEN, 784, mean_image=mean_image, rngs=nnx.Rngs(seed))
     images = data.train_images
     fit = dict(data=images, batch_size=BATCH_SIZE)
     if method == "vae":
-        tx = adam(0.004, len(images), epochs)
+        tx = adam(0.004, len(images), BATCH_SIZE, epochs)
         history = vc.fit(vae, vae_loss, key=fit_key, num_epochs=epochs, tx=tx, **fit)
     else:
         loss_fn = prior_loss(num_samples)
-        tx = adam(0.016, len(images), epochs)
+        tx = adam(0.016, len(images), BATCH_SIZE, epochs)
         history = vc.fit(vae.decoder, loss_fn, key=fit_key, num_epochs=epochs, tx=tx, **fit)
-        tx = encoder_only(adam(0.002, len(images), ENCODER_EPOCHS))
+        tx = encoder_only(adam(0.002, len(images), BATCH_SIZE, ENCODER_EPOCHS))
         vc.fit(vae, vae_loss, key=encoder_key, num_epochs=ENCODER_EPOCHS, tx=tx, **fit)
     return {
         "training_bound": -float(history["loss"][-1]),
@@ -83,12 +72,6 @@ def measure(data, test_x, *, method, latent_dim, num_samples, seed, epochs) -> d
         **held_out(vae, test_x, test_key),
         "seconds": round(time.perf_counter() - start),
     }
-
-
-def adam(peak: float, num_images: int, num_epochs: int):
-    num_steps = num_images // BATCH_SIZE * num_epochs
-    schedule = optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
-    return optax.adam(schedule, b2=0.99)
 
 
 def encoder_only(tx):
@@ -156,21 +139,6 @@ def in_batches(vae, x, key, k: int) -> np.ndarray:
         for batch, key in zip(batches, keys, strict=True)
     ]
     return np.concatenate(bounds)
-
-
-def read() -> dict:
-    if TABLE.exists():
-        return json.loads(TABLE.read_text())
-    return {"script": "experiments/curse.py", "rows": []}
-
-
-def write(row: dict) -> None:
-    """Adds a row; beside the target and renamed, so that no row is ever lost."""
-    table = read() | {"date": datetime.date.today().isoformat()}
-    table["rows"].append(row)
-    part = TABLE.with_suffix(".part")
-    part.write_text(json.dumps(table, indent=1) + "\n")
-    os.replace(part, TABLE)
 
 
 if __name__ == "__main__":

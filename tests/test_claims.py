@@ -1,9 +1,12 @@
-"""A claim passes, fails, or says that it was not checked; it never does so silently."""
+"""A claim passes, fails, or says that it was not checked; recorded tables name their source."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import vae_course as vc
+from vae_course import claims
 from vae_course.claims import ClaimError
 
 EMPTY = np.zeros((0, 784), np.float32)
@@ -45,3 +48,19 @@ def test_where_checking_is_required_not_checked_is_a_failure(monkeypatch):
 def test_a_claim_without_clear_bounds_is_refused(bounds):
     with pytest.raises(ValueError, match="give says= and within="):
         vc.claim("02.1", "the answer", 3, **bounds)
+
+
+TABLES = sorted(path.stem for path in claims.RECORDED.glob("*.json") if path.stem != "machine")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_recorded_table_names_script_date_and_seeds(name):
+    table = vc.recorded(name)
+    assert (Path(__file__).parent.parent / table["script"]).exists()
+    assert len(table["date"]) == len("2026-11-20")
+    assert all("seed" in row for row in table["rows"])
+
+
+def test_a_table_that_does_not_exist_gets_the_list():
+    with pytest.raises(ValueError, match="'nothing': there are two_latents"):
+        vc.recorded("nothing")

@@ -1,6 +1,6 @@
 """The helper package of the course. In lessons: `import vae_course as vc`."""
 
-from vae_course.claims import claim
+from vae_course.claims import claim, recorded
 from vae_course.data import Dataset, binarize, load
 from vae_course.distributions import (
     Bernoulli,
@@ -55,6 +55,7 @@ __all__ = [
     "load",
     "log_mean_exp",
     "prior_log_likelihood",
+    "recorded",
     "setup",
     "show",
     "standard_normal",

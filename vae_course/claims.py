@@ -1,9 +1,15 @@
-"""`claim`: a number in the text is measured again when the notebook runs, and can fail."""
+"""`claim`: a number in the text is measured again when the notebook runs, and can fail.
 
+`recorded`: the results of runs too long for a lesson.
+"""
+
+import json
 import os
+from pathlib import Path
 
 from vae_course.data import Dataset
 
+RECORDED = Path(__file__).parent / "recorded"
 STRICT = "VAE_COURSE_STRICT"  # set: a claim that cannot be checked is an error
 
 
@@ -49,6 +55,20 @@ def claim(
     if not low <= measured <= high:
         raise ClaimError(f"{line}, but the text promises {promise}")
     print(f"✓ {line} (promised: {promise})")
+
+
+def recorded(name: str) -> dict:
+    """A recorded table: "script" that made it, "date", and "rows", a dict for each run.
+
+    `make results` measures it again.
+
+    Raises:
+        ValueError: if no table has this name.
+    """
+    tables = {path.stem: path for path in RECORDED.glob("*.json") if path.stem != "machine"}
+    if name not in tables:
+        raise ValueError(f"no table is called {name!r}: there are {', '.join(sorted(tables))}")
+    return json.loads(tables[name].read_text())
 
 
 def _bounds(number, says, within, at_least, at_most):

@@ -1,0 +1,45 @@
+"""Recorded tables: one row a run, each kept as soon as it is measured."""
+
+import datetime
+import json
+import os
+from pathlib import Path
+
+import optax
+
+import vae_course as vc
+
+RECORDED = Path(__file__).parent.parent / "vae_course" / "recorded"
+
+
+def fill(name: str, script: str, settings, measure) -> None:
+    """Measures every row that vae_course/recorded/<name>.json lacks.
+
+    An interrupted run goes on where it stopped.
+
+    Args:
+        settings: a list of dicts; a row with the same entries is not measured again.
+        measure: (data, **settings) -> dict of results.
+    """
+    path = RECORDED / f"{name}.json"
+    data = vc.load("mnist")
+    if data.is_stand_in:
+        raise SystemExit("This table is about real MNIST, which could not be loaded.")
+    table = json.loads(path.read_text()) if path.exists() else {"script": script, "rows": []}
+    for setting in settings:
+        if any(setting.items() <= row.items() for row in table["rows"]):
+            continue
+        row = setting | measure(data, **setting)
+        table["rows"].append(row)
+        table["date"] = datetime.date.today().isoformat()
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(table, indent=1) + "\n")
+        os.replace(part, path)
+        print(json.dumps({k: v for k, v in row.items() if not isinstance(v, list)}), flush=True)
+
+
+def adam(peak: float, num_images: int, batch_size: int, num_epochs: int):
+    """The schedule of every lesson: a short rise to `peak`, then a cosine down to 0."""
+    num_steps = num_images // batch_size * num_epochs
+    schedule = optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
+    return optax.adam(schedule, b2=0.99)
