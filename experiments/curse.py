@@ -3,9 +3,8 @@
 usage: python experiments/curse.py --seeds 0 1 2 --samples 64 512 --epochs 40
 
 All 10,000 test images of MNIST, Bernoulli(grey) drawn once with key 0; nats per image.
-log_p is the best
-of several lower bounds on the held-out log p(x): prior Monte Carlo, and L_k with the
-model's encoder, or with one fitted afterwards to a decoder that was trained without.
+log_p is the best of several lower bounds on the held-out log p(x): prior Monte Carlo, and
+L_k with the model's encoder, or with one fitted afterwards to a decoder trained without.
 """
 
 import argparse
@@ -122,13 +121,14 @@ def held_out(vae, x, key) -> dict:
 
 def samples_needed(vae, x, key) -> tuple[int, float]:
     """The first k that adds less than CONVERGED to L_{k/2}, and what it added."""
-    k, bound = 32, vc.iwae_bound(vae, x, key, num_samples=32).mean()
+    k, bound = 32, -np.inf
     while True:
-        k, before = 2 * k, bound
+        before = bound
         bound = vc.iwae_bound(vae, x, jax.random.fold_in(key, k), num_samples=k).mean()
         rise = float(bound - before)
         if rise < CONVERGED or k == LARGEST_K:
             return k, rise
+        k = 2 * k
 
 
 def in_batches(vae, x, key, k: int) -> np.ndarray:

@@ -3,13 +3,11 @@
 import datetime
 import json
 import os
-from pathlib import Path
 
 import optax
 
 import vae_course as vc
-
-RECORDED = Path(__file__).parent.parent / "vae_course" / "recorded"
+from vae_course.claims import RECORDED
 
 
 def fill(name: str, script: str, settings, measure) -> None:

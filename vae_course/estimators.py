@@ -47,18 +47,12 @@ def prior_log_likelihood(model, x: jax.Array, key: jax.Array, *, num_samples: in
 
 @partial(nnx.jit, static_argnames="num_samples")
 def _prior_log_likelihood(model, x, key, *, num_samples):
-    block = min(BLOCK, num_samples)
-    num_blocks = -(-num_samples // block)
     prior = standard_normal(model.latent_dim)
 
-    def log_terms(inputs):
-        key, first = inputs
-        log_probs = model.decode(prior.sample(key, block)).log_prob_pairs(x)
-        unused = first + jnp.arange(block) >= num_samples  # only in the last block
-        return jnp.where(unused[:, None], -jnp.inf, log_probs)
+    def log_probs(key, n):
+        return model.decode(prior.sample(key, n)).log_prob_pairs(x)
 
-    blocks = jax.random.split(key, num_blocks), block * jnp.arange(num_blocks)
-    return streamed_log_sum_exp(log_terms, blocks, len(x)) - math.log(num_samples)
+    return _streamed_log_mean_exp(log_probs, key, num_samples, BLOCK, len(x))
 
 
 def importance_log_weights(model, x: jax.Array, key: jax.Array, *, num_samples: int) -> jax.Array:
@@ -125,7 +119,7 @@ def _elbo_analytic_kl(model, x, key, *, num_samples):
 
 def _each_sample(function, key, num_samples: int, batch: int) -> jax.Array:
     """function(key, n) -> (n, batch), called often enough; (num_samples, batch)."""
-    num_blocks, block = _blocks(num_samples, batch)
+    num_blocks, block = _blocks(num_samples, _own_block(batch))
     if num_blocks == 1:  # as in training: nothing to stream
         return function(key, block)
     values = jax.lax.map(lambda key: function(key, block), jax.random.split(key, num_blocks))
@@ -134,16 +128,12 @@ def _each_sample(function, key, num_samples: int, batch: int) -> jax.Array:
 
 @partial(nnx.jit, static_argnames="num_samples")
 def _iwae_bound(model, x, key, *, num_samples):
-    num_blocks, block = _blocks(num_samples, len(x))
     q = model.encode(x)
 
-    def log_terms(inputs):
-        key, first = inputs
-        unused = first + jnp.arange(block) >= num_samples  # only in the last block
-        return jnp.where(unused[:, None], -jnp.inf, _log_weights(model, q, x, key, block))
+    def log_weights(key, n):
+        return _log_weights(model, q, x, key, n)
 
-    blocks = jax.random.split(key, num_blocks), block * jnp.arange(num_blocks)
-    return streamed_log_sum_exp(log_terms, blocks, len(x)) - math.log(num_samples)
+    return _streamed_log_mean_exp(log_weights, key, num_samples, _own_block(len(x)), len(x))
 
 
 def _log_weights(model, q, x, key, num_samples):
@@ -151,9 +141,26 @@ def _log_weights(model, q, x, key, num_samples):
     return model.decode(z).log_prob(x) + standard_normal(model.latent_dim).log_prob(z) - log_q
 
 
-def _blocks(num_samples: int, batch: int) -> tuple[int, int]:
-    block = min(num_samples, max(1, PAIRS // batch))
+def _own_block(batch: int) -> int:
+    return max(1, PAIRS // batch)
+
+
+def _blocks(num_samples: int, largest: int) -> tuple[int, int]:
+    block = min(num_samples, largest)
     return -(-num_samples // block), block
+
+
+def _streamed_log_mean_exp(log_terms, key, num_samples: int, largest_block: int, batch: int):
+    """log of the mean of exp over num_samples rows of log_terms(key, n) -> (n, batch); (batch,)."""
+    num_blocks, block = _blocks(num_samples, largest_block)
+
+    def used_terms(inputs):
+        key, first = inputs
+        unused = first + jnp.arange(block) >= num_samples  # only in the last block
+        return jnp.where(unused[:, None], -jnp.inf, log_terms(key, block))
+
+    blocks = jax.random.split(key, num_blocks), block * jnp.arange(num_blocks)
+    return streamed_log_sum_exp(used_terms, blocks, batch) - math.log(num_samples)
 
 
 def streamed_log_sum_exp(log_terms, blocks, batch: int) -> jax.Array:
