@@ -7,11 +7,12 @@ from matplotlib.patches import FancyBboxPatch
 
 import vae_course as vc
 from vae_course import diagrams, plotting
+from vae_course.plotting import style
 
 
 def test_show_carries_alt_text_and_closes_the_figure(monkeypatch):
     shown = []
-    monkeypatch.setattr(plotting, "display", lambda fig, metadata: shown.append(metadata))
+    monkeypatch.setattr(style, "display", lambda fig, metadata: shown.append(metadata))
     fig = plotting.curves({"a": ([1, 2], [3, 4])}, title="t", xlabel="x", ylabel="y")
     vc.show(fig, alt="a line that rises")
     assert shown == [{"image/png": {"alt": "a line that rises"}}]
@@ -56,6 +57,34 @@ def test_the_map_names_every_step_and_no_text_leaves_its_box():
     plt.close(fig)
 
 
+def a_posterior(rng):
+    """One panel and the nodes of a grid of 9 by 9."""
+    axis = np.linspace(-3, 3, 9)
+    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    probs = rng.dirichlet(np.ones(81))
+    return {"a": (np.log(probs), rng.normal(size=(5, 2)))}, points
+
+
+def test_a_posterior_too_small_to_see_gets_a_ring_around_its_mean():
+    panels, points = a_posterior(np.random.default_rng(0))
+    needle = np.where(np.arange(81) == 30, 0.0, -1e9)  # all the mass on one node
+    fig = plotting.posterior_panels(panels | {"b": (needle, np.zeros((1, 2)))}, points, title="t")
+    wide, small = fig.axes
+    assert not wide.lines
+    (ring,) = small.lines
+    assert np.allclose(np.ravel(ring.get_data()), points[30])
+    plt.close(fig)
+
+
+def test_a_short_logarithmic_axis_can_have_numbers_of_its_own():
+    fig = plotting.curves(
+        {"a": ([2, 50], [0, 1])}, title="t", xlabel="x", ylabel="y", xticks=[2, 5, 50]
+    )
+    labels = [label.get_text() for label in fig.axes[0].get_xticklabels()]
+    assert labels == ["2", "5", "50"]
+    plt.close(fig)
+
+
 def test_the_other_figures_draw():
     rng = np.random.default_rng(0)
     images = rng.random((4, 784))
@@ -67,6 +96,7 @@ def test_the_other_figures_draw():
         plotting.responsibilities(
             images, rng.normal(size=(9, 2)), np.full((9, 4), 1 / 9), title="t"
         ),
+        plotting.posterior_panels(*a_posterior(rng), title="t", images=images[:1]),
         plotting.latent_map(images, rng.random((10, 2)), np.arange(10), title="t"),
     ):
         fig.canvas.draw()

@@ -1,0 +1,47 @@
+"""Figures made of numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from vae_course.plotting.style import PINK, STYLE
+
+
+def curves(
+    series: Mapping[str, tuple],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    points: Mapping[str, tuple] | None = None,
+    verticals: Mapping[str, float] | None = None,
+    xscale: str = "log",
+    yscale: str = "linear",
+    xticks: Sequence[float] | None = None,
+) -> Figure:
+    """Curves from x, y[, standard error]; single points (a guess); vertical marks.
+
+    Args:
+        xticks: where to put numbers on a short logarithmic axis; None: the powers of ten.
+    """
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(6.5, 3.4))
+        for (label, (x, y, *error)), mark, line in zip(
+            series.items(), "os^D", ("-", "--", "-.", ":"), strict=False
+        ):
+            fmt = (mark if len(x) <= 30 else "") + line  # marks would hide a fine curve
+            ax.errorbar(x, y, *error, fmt=fmt, markersize=4, capsize=2, label=label)
+        for label, (x, y) in (points or {}).items():
+            ax.plot(x, y, "*", markersize=14, color=PINK, label=label)
+        for label, x in (verticals or {}).items():
+            ax.axvline(x, color="0.5", linestyle=":", label=label)
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
+        if xticks is not None:
+            ax.set_xticks(xticks, [f"{x:g}" for x in xticks])
+            ax.set_xticks([], minor=True)
+        if len(ax.get_legend_handles_labels()[1]) > 3:  # too many to find room among the curves
+            fig.legend(frameon=False, loc="outside lower center", ncols=2)
+        else:
+            ax.legend(frameon=False)
+    return fig
