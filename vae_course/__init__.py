@@ -18,6 +18,14 @@ from vae_course.estimators import (
     log_mean_exp,
     prior_log_likelihood,
 )
+from vae_course.evaluation import (
+    Estimate,
+    Gaps,
+    active_units,
+    evaluate,
+    gaps,
+    refine_posterior,
+)
 from vae_course.exact import LinearGaussian
 from vae_course.exercises import check
 from vae_course.machine import setup
@@ -29,6 +37,12 @@ from vae_course.training import fit
 __version__ = "0.1.0"
 
 __all__ = [
+    "refine_posterior",
+    "gaps",
+    "evaluate",
+    "active_units",
+    "Gaps",
+    "Estimate",
     "MLP",
     "VAE",
     "Bernoulli",

@@ -97,6 +97,39 @@ def plate_diagram() -> Figure:
     return fig
 
 
+def sampling_graphs() -> Figure:
+    """phi -> z -> f twice: z drawn from q, a dead end for gradients; z made from noise, a path."""
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(7.4, 2.7))
+        titles = ("z is drawn: the gradient stops there", "z is computed: the gradient passes")
+        for ax, title, is_computed in zip(axes, titles, (False, True), strict=True):
+            _blank(ax, xlim=(-0.6, 5.6), ylim=(-0.6, 1.9))
+            ax.set_aspect("equal")
+            _node(ax, (0, 0), r"$\phi$", "white", is_random=False)
+            _node(ax, (2.5, 0), "$z$", "white" if is_computed else "#FBE3D6", not is_computed)
+            _node(ax, (5, 0), "$f$", "white", is_random=False)
+            for start in (0.45, 2.95):
+                _arrow(ax, (start, 0.1), (start + 1.6, 0.1), color="black")
+            _arrow(ax, (4.55, -0.15), (2.95, -0.15), color=BLUE, linestyle="--")
+            if is_computed:
+                _node(ax, (2.5, 1.3), r"$\epsilon$", "#FBE3D6", is_random=True)
+                _arrow(ax, (2.5, 0.88), (2.5, 0.42), color="black")
+                _arrow(ax, (2.05, -0.15), (0.45, -0.15), color=BLUE, linestyle="--")
+                ax.text(1.25, 0.3, r"$\mu + \sigma\epsilon$", ha="center", fontsize=9)
+            else:
+                ax.text(1.25, -0.15, "✕", ha="center", va="center", color=ORANGE, fontsize=13)
+                ax.text(1.25, 0.3, r"$z \sim q_\phi$", ha="center", fontsize=9)
+            ax.set_title(title)
+        fig.suptitle("Black: computing forward. Blue: the gradient on its way back. Orange: random")
+    return fig
+
+
+def _node(ax: Axes, centre, name: str, color: str, is_random: bool) -> None:
+    edge = ORANGE if is_random else "black"
+    ax.add_patch(Circle(centre, 0.42, facecolor=color, edgecolor=edge))
+    ax.text(*centre, name, ha="center", va="center", fontsize=13)
+
+
 def _blank(ax: Axes, *, xlim, ylim) -> None:
     ax.set(xlim=xlim, ylim=ylim)
     ax.axis("off")

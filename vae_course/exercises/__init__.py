@@ -6,9 +6,17 @@ random inputs and returns None if every answer is right, else a diagnosis.
 
 from collections.abc import Callable
 
-from vae_course.exercises import lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_05
+from vae_course.exercises import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+)
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_05)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_05, lesson_06)
 EXAMINERS = {number: fn for lesson in LESSONS for number, fn in lesson.EXAMINERS.items()}
 
 
