@@ -91,6 +91,7 @@ def test_the_other_figures_draw():
     clouds = rng.normal(size=(2, 9, 2))
     for fig in (
         diagrams.plate_diagram(),
+        diagrams.sampling_graphs(),
         plotting.scatter_panels({"a": clouds, "b": clouds}, title="t", columns=2),
         plotting.image_panels({"a": images, "b": images}, title="t", columns=2),
         plotting.responsibilities(

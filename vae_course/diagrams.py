@@ -7,6 +7,8 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from vae_course.plotting import BLUE, ORANGE, STYLE
 
+RANDOM = "#FBE3D6"  # inside of a node that is random, where that matters
+
 # lesson, step, the road not taken there, what goes wrong and leads on
 ARGUMENT = (
     (
@@ -88,8 +90,7 @@ def plate_diagram() -> Figure:
         )
         ax.text(5.95, -0.85, "n images", ha="right", color="0.4")
         for x, name, color in [(2.6, "$z$", "white"), (5.0, "$x$", "0.8")]:
-            ax.add_patch(Circle((x, 0), 0.42, facecolor=color, edgecolor="black"))
-            ax.text(x, 0, name, ha="center", va="center", fontsize=13)
+            _node(ax, (x, 0), name, color)
         ax.text(0.3, 0, r"$\theta$", ha="center", va="center", fontsize=13)
         _arrow(ax, (3.02, 0), (4.58, 0), color="black")
         _arrow(ax, (0.5, 0.1), (4.7, 0.33), color="black", connectionstyle="arc3,rad=-0.28")
@@ -100,33 +101,34 @@ def plate_diagram() -> Figure:
 def sampling_graphs() -> Figure:
     """phi -> z -> f twice: z drawn from q, a dead end for gradients; z made from noise, a path."""
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 2, figsize=(7.4, 2.7))
-        titles = ("z is drawn: the gradient stops there", "z is computed: the gradient passes")
-        for ax, title, is_computed in zip(axes, titles, (False, True), strict=True):
-            _blank(ax, xlim=(-0.6, 5.6), ylim=(-0.6, 1.9))
-            ax.set_aspect("equal")
-            _node(ax, (0, 0), r"$\phi$", "white", is_random=False)
-            _node(ax, (2.5, 0), "$z$", "white" if is_computed else "#FBE3D6", not is_computed)
-            _node(ax, (5, 0), "$f$", "white", is_random=False)
-            for start in (0.45, 2.95):
-                _arrow(ax, (start, 0.1), (start + 1.6, 0.1), color="black")
-            _arrow(ax, (4.55, -0.15), (2.95, -0.15), color=BLUE, linestyle="--")
-            if is_computed:
-                _node(ax, (2.5, 1.3), r"$\epsilon$", "#FBE3D6", is_random=True)
-                _arrow(ax, (2.5, 0.88), (2.5, 0.42), color="black")
-                _arrow(ax, (2.05, -0.15), (0.45, -0.15), color=BLUE, linestyle="--")
-                ax.text(1.25, 0.3, r"$\mu + \sigma\epsilon$", ha="center", fontsize=9)
-            else:
-                ax.text(1.25, -0.15, "✕", ha="center", va="center", color=ORANGE, fontsize=13)
-                ax.text(1.25, 0.3, r"$z \sim q_\phi$", ha="center", fontsize=9)
-            ax.set_title(title)
+        fig, (drawn, computed) = plt.subplots(1, 2, figsize=(7.4, 2.7))
+        _chain(drawn, r"$z \sim q_\phi$", {"facecolor": RANDOM, "edgecolor": ORANGE})
+        drawn.text(1.25, -0.15, "✕", ha="center", va="center", color=ORANGE, fontsize=13)
+        drawn.set_title("z is drawn: the gradient stops there")
+        _chain(computed, r"$\mu + \sigma\epsilon$", {})
+        _node(computed, (2.5, 1.3), r"$\epsilon$", RANDOM, ORANGE)
+        _arrow(computed, (2.5, 0.88), (2.5, 0.42), color="black")
+        _arrow(computed, (2.05, -0.15), (0.45, -0.15), color=BLUE, linestyle="--")
+        computed.set_title("z is computed: the gradient passes")
         fig.suptitle("Black: computing forward. Blue: the gradient on its way back. Orange: random")
     return fig
 
 
-def _node(ax: Axes, centre, name: str, color: str, is_random: bool) -> None:
-    edge = ORANGE if is_random else "black"
-    ax.add_patch(Circle(centre, 0.42, facecolor=color, edgecolor=edge))
+def _chain(ax: Axes, how: str, z_style: dict) -> None:
+    """phi -> z -> f, and the gradient from f back to z."""
+    _blank(ax, xlim=(-0.6, 5.6), ylim=(-0.6, 1.9))
+    ax.set_aspect("equal")
+    _node(ax, (0, 0), r"$\phi$")
+    _node(ax, (2.5, 0), "$z$", **z_style)
+    _node(ax, (5, 0), "$f$")
+    for start in (0.45, 2.95):
+        _arrow(ax, (start, 0.1), (start + 1.6, 0.1), color="black")
+    _arrow(ax, (4.55, -0.15), (2.95, -0.15), color=BLUE, linestyle="--")
+    ax.text(1.25, 0.3, how, ha="center", fontsize=9)
+
+
+def _node(ax: Axes, centre, name: str, facecolor="white", edgecolor="black") -> None:
+    ax.add_patch(Circle(centre, 0.42, facecolor=facecolor, edgecolor=edgecolor))
     ax.text(*centre, name, ha="center", va="center", fontsize=13)
 
 
