@@ -108,7 +108,11 @@ def _importance_log_weights(model, x, key, *, num_samples):
 
 @partial(nnx.jit, static_argnames="num_samples")
 def _elbo_analytic_kl(model, x, key, *, num_samples):
-    q = model.encode(x)
+    return elbo_of(model, model.encode(x), x, key, num_samples)
+
+
+def elbo_of(model, q, x, key, num_samples: int) -> jax.Array:
+    """`elbo_analytic_kl` with q given, and not compiled: to be differentiated in q; (batch,)."""
 
     def reconstruction(key, num_samples):
         return model.decode(q.sample(key, num_samples)).log_prob(x)

@@ -9,7 +9,13 @@ import optax
 from flax import nnx
 
 from vae_course.distributions import Gaussian
-from vae_course.estimators import check_batch, elbo_analytic_kl, iwae_bound, prior_log_likelihood
+from vae_course.estimators import (
+    check_batch,
+    elbo_analytic_kl,
+    elbo_of,
+    iwae_bound,
+    prior_log_likelihood,
+)
 from vae_course.models import WithProposal
 
 ADAM = optax.scale_by_adam()  # one object: another would compile everything again
@@ -85,7 +91,7 @@ def refine_posterior(
 @nnx.jit(static_argnames=("num_steps", "num_samples"))
 def _refine(model, x, key, learning_rate, *, num_steps, num_samples):
     def loss(q, key):
-        return -jnp.sum(elbo_analytic_kl(WithProposal(model, q), x, key, num_samples=num_samples))
+        return -jnp.sum(elbo_of(model, q, x, key, num_samples))
 
     def step(carry, inputs):
         q, state = carry

@@ -99,7 +99,7 @@ def posterior_panels(
     *,
     title: str,
     images: np.ndarray | None = None,
-    limits: tuple[float, float, float, float] = (-3.3, 3.3, -3.3, 3.3),
+    limits: tuple[float, float, float, float] | None = (-3.3, 3.3, -3.3, 3.3),
 ) -> Figure:
     """Exact posteriors as orange shades, under samples of something else, grey dots.
 
@@ -109,7 +109,7 @@ def posterior_panels(
         panels: caption -> log_probs (m,) of the nodes and samples (n, 2).
         points: (m, 2), the nodes of a grid, as `grid_posterior` returns them.
         images: (number of panels, 784), drawn above; None: no images.
-        limits: left, right, bottom, top.
+        limits: left, right, bottom, top; None: each panel as near as its clouds allow.
     """
     rows, heights = (1, (1,)) if images is None else (2, (1, 2))
     size = (2.4 * len(panels), 2.4 * sum(heights) / max(heights) + 0.5)
@@ -126,14 +126,26 @@ def posterior_panels(
             ax.grid(False)
             ax.pcolormesh(x, y, density, cmap=SHADE, shading="gouraud", rasterized=True)
             ax.scatter(*samples.T, s=4, color="0.45", linewidths=0, rasterized=True)
-            _ring_if_small(ax, np.exp(log_probs), points, width=limits[1] - limits[0])
-            ax.set(title=caption, xlim=limits[:2], ylim=limits[2:], aspect="equal", xlabel="$z_1$")
+            left, right, bottom, top = limits or _near(np.exp(log_probs), points, samples)
+            _ring_if_small(ax, np.exp(log_probs), points, width=right - left)
+            ax.set(title=caption, xlim=(left, right), ylim=(bottom, top))
+            ax.set(aspect="equal", xlabel="$z_1$")
         for ax, image in zip(axes[0], () if images is None else images, strict=False):
             ax.imshow(1 - image.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
             ax.axis("off")
         axes[-1, 0].set_ylabel("$z_2$")
         fig.suptitle(title)
     return fig
+
+
+def _near(probs: np.ndarray, points: np.ndarray, samples: np.ndarray):
+    """A square around the places that hold all but a thousandth of probs, and the samples."""
+    likely_first = np.argsort(-probs)
+    held = likely_first[: np.searchsorted(np.cumsum(probs[likely_first]), 0.999) + 1]
+    both = np.concatenate([points[held], samples])
+    low, high = both.min(axis=0), both.max(axis=0)
+    (x, y), half = (low + high) / 2, 0.55 * (high - low).max()
+    return x - half, x + half, y - half, y + half
 
 
 def _ring_if_small(ax: Axes, probs: np.ndarray, points: np.ndarray, width: float) -> None:
