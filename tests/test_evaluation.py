@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.optimize import minimize
 
 import vae_course as vc
 from vae_course.evaluation import active_units, evaluate, gaps, refine_posterior
@@ -57,6 +58,28 @@ def test_refining_finds_the_best_diagonal(model_and_x, rough):
     lost = model.elbo(x, model.best_diagonal(x)) - model.elbo(x, q)  # both exact
     assert float(lost.min()) >= -1e-4
     assert float(lost.max()) < 0.01
+
+
+def test_refining_a_network_model_finds_what_scipy_finds():
+    vae = vc.VAE(1, (8,), 6, rngs=nnx.Rngs(0))
+    vae.decoder.mlp.layers[0].kernel[...] *= 4  # a posterior worth finding
+    x = jnp.array([[1.0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1]])
+    noise, weights = np.polynomial.hermite_e.hermegauss(60)
+
+    def elbo(mean, log_var, row):
+        """By Gauss-Hermite quadrature."""
+        z = mean + np.exp(0.5 * log_var) * noise
+        log_p = np.asarray(vae.decode(jnp.array(z[:, None])).log_prob(x[row][None]))
+        rate = 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var)
+        return weights @ log_p / weights.sum() - rate
+
+    q = refine_posterior(vae, x, jax.random.key(6), num_samples=256, num_steps=1000)
+    for row in range(2):
+        found = elbo(float(q.mean[row, 0]), float(q.log_var[row, 0]), row)
+        start = [float(q.mean[row, 0]), -0.5]
+        best = -minimize(lambda v, row=row: -elbo(*v, row), start, method="Nelder-Mead").fun
+        assert found == pytest.approx(best, abs=0.005)
+        assert found > elbo(0.0, 0.0, row) + 0.01
 
 
 def test_refining_refuses_bad_numbers(model_and_x, rough):

@@ -1,4 +1,4 @@
-"""Drawings of ideas: the map of the argument, and the model as a plate diagram."""
+"""Drawings of ideas: the map of the argument, the model as a plate, gradients, the VAE."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -83,18 +83,25 @@ def plate_diagram() -> Figure:
     """z -> x inside a plate of n images; theta outside, shared by all of them."""
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(5.2, 2.3))
-        _blank(ax, xlim=(-0.4, 6.6), ylim=(-1.25, 1.45))
-        ax.set_aspect("equal")
-        ax.add_patch(
-            FancyBboxPatch((1.7, -0.95), 4.3, 1.9, boxstyle="round,pad=0.1", fill=False, ec="0.4")
-        )
-        ax.text(5.95, -0.85, "n images", ha="right", color="0.4")
-        for x, name, color in [(2.6, "$z$", "white"), (5.0, "$x$", "0.8")]:
-            _node(ax, (x, 0), name, color)
-        ax.text(0.3, 0, r"$\theta$", ha="center", va="center", fontsize=13)
-        _arrow(ax, (3.02, 0), (4.58, 0), color="black")
-        _arrow(ax, (0.5, 0.1), (4.7, 0.33), color="black", connectionstyle="arc3,rad=-0.28")
+        _plate(ax)
         ax.set_title("Draw z; θ turns it into a distribution of x; draw x. Only x (grey) is seen")
+    return fig
+
+
+def vae_diagrams() -> Figure:
+    """The plate with phi, which leads back from x; and the machine that computes the ELBO."""
+    with plt.rc_context(STYLE):
+        fig, (above, below) = plt.subplots(2, 1, figsize=(7.6, 4.6))
+        _plate(above)
+        dashed = {"color": ORANGE, "linestyle": "--"}
+        above.text(0.3, -0.7, r"$\phi$", ha="center", va="center", fontsize=13, color=ORANGE)
+        _arrow(above, (4.68, -0.28), (2.92, -0.28), connectionstyle="arc3,rad=-0.25", **dashed)
+        _arrow(above, (0.5, -0.65), (2.22, -0.2), **dashed)
+        above.set_title("Solid: the model. Dashed: the encoder, a guess of z from x, shared by all")
+        _machine(below)
+        below.set_title(
+            "One sample of the ELBO, from x back to the same x (grey: given; pink: random)"
+        )
     return fig
 
 
@@ -112,6 +119,38 @@ def sampling_graphs() -> Figure:
         computed.set_title("z is computed: the gradient passes")
         fig.suptitle("Black: computing forward. Blue: the gradient on its way back. Orange: random")
     return fig
+
+
+def _plate(ax: Axes) -> None:
+    _blank(ax, xlim=(-0.4, 6.6), ylim=(-1.25, 1.45))
+    ax.set_aspect("equal")
+    ax.add_patch(
+        FancyBboxPatch((1.7, -0.95), 4.3, 1.9, boxstyle="round,pad=0.1", fill=False, ec="0.4")
+    )
+    ax.text(5.95, -0.85, "n images", ha="right", color="0.4")
+    for x, name, color in [(2.6, "$z$", "white"), (5.0, "$x$", "0.8")]:
+        _node(ax, (x, 0), name, color)
+    ax.text(0.3, 0, r"$\theta$", ha="center", va="center", fontsize=13)
+    _arrow(ax, (3.02, 0), (4.58, 0), color="black")
+    _arrow(ax, (0.5, 0.1), (4.7, 0.33), color="black", connectionstyle="arc3,rad=-0.28")
+
+
+def _machine(ax: Axes) -> None:
+    """x -> q(z | x) -> z -> p(x | z), and where the two terms of the ELBO sit."""
+    _blank(ax, xlim=(-0.6, 12.9), ylim=(-1.75, 1.75))
+    ax.set_aspect("equal")
+    for x, name, color in [(0, "$x$", "0.8"), (6.3, "$z$", RANDOM), (12.3, "$x$", "0.8")]:
+        _node(ax, (x, 0), name, color)
+    for x, text, color in [(1.2, "encoder\n$\\phi$", ORANGE), (7.5, "decoder\n$\\theta$", BLUE)]:
+        _box(ax, (x, 0), 1.6, text, edgecolor=color, facecolor="white", half_height=0.6)
+    ax.text(4.0, 0.25, r"$\mu, \log\sigma^2$", ha="center")
+    ax.text(10.3, 0.25, "chances of ink", ha="center", fontsize=8.5)
+    for start, end in [(0.42, 1.15), (2.85, 5.85), (6.72, 7.45), (9.15, 11.85)]:
+        _arrow(ax, (start, 0), (end, 0), color="black")
+    _node(ax, (6.3, 1.3), r"$\epsilon$", RANDOM)
+    _arrow(ax, (6.3, 0.88), (6.3, 0.42), color="black")
+    ax.text(4.4, -1.15, "$-$ rate: KL(q ‖ prior)", ha="center", color=ORANGE)
+    ax.text(10.4, -1.15, "reconstruction: log p(x | z), same x", ha="center", color=BLUE)
 
 
 def _chain(ax: Axes, how: str, z_style: dict) -> None:
@@ -137,9 +176,10 @@ def _blank(ax: Axes, *, xlim, ylim) -> None:
     ax.axis("off")
 
 
-def _box(ax: Axes, left, width: float, text: str, **style) -> None:
+def _box(ax: Axes, left, width: float, text: str, half_height: float = 0.26, **style) -> None:
     x, y = left
-    patch = FancyBboxPatch((x, y - 0.26), width, 0.52, boxstyle="round,pad=0,rounding_size=.1")
+    shape = "round,pad=0,rounding_size=.1"
+    patch = FancyBboxPatch((x, y - half_height), width, 2 * half_height, boxstyle=shape)
     patch.set(**style)
     ax.add_patch(patch)
     ax.text(x + width / 2, y, text, ha="center", va="center", fontsize=8.5, linespacing=1.25)

@@ -1,61 +1,55 @@
-"""Examiners of lesson 07: the best factorised Gaussian, and what it loses."""
-
-from collections.abc import Callable
+"""Examiners of lesson 07: the best factorised Gaussian, and the best of several searches."""
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import multivariate_normal, special_ortho_group
+from scipy.stats import special_ortho_group
 
 from vae_course.exercises.diagnosis import diagnose
 
 
 def examine_variances(fn) -> str | None:
     """fn(covariance (d, d)) -> variances (d,) of the factorised Gaussian of least KL(q || p)."""
-
-    def cases(covariance):
-        precision = np.linalg.inv(covariance)
-        return 1 / np.diag(precision), {
-            "These are the posterior's own variances: the best under KL(posterior || q). The ELBO "
-            "asks for KL(q || posterior), and wants a narrower q.": np.diag(covariance),
-            "The diagonal of the precision: invert it once more.": np.diag(precision),
-            "These are standard deviations: return variances.": np.diag(precision) ** -0.5,
-            "1 / diag of the covariance: invert the matrix first.": 1 / np.diag(covariance),
-        }
-
-    return _examine(fn, cases)
-
-
-def examine_price(fn) -> str | None:
-    """fn(covariance (d, d)) -> min over factorised Gaussians of KL(q || N(0, covariance))."""
-
-    def cases(covariance):
-        precision = np.linalg.inv(covariance)
-        best = np.diag(1 / np.diag(precision))  # the KL as a difference of two expectations
-        entropy = multivariate_normal(np.zeros(len(best)), best).entropy()
-        log_det = np.linalg.slogdet(covariance)[1]
-        dim = len(best)
-        cross = 0.5 * (np.trace(precision @ best) + log_det + dim * np.log(2 * np.pi))
-        right = cross - entropy
-        own = 0.5 * (np.log(np.diag(covariance)).sum() - log_det)
-        return right, {
-            "The factor 1/2 is missing.": 2 * right,
-            "The sign is turned round: a KL is never below 0.": -right,
-            "log det of the covariance is minus that of the precision.": right - log_det,
-            "That is KL(posterior || q) for the q of the posterior's own variances.": own,
-        }
-
-    return _examine(fn, cases)
-
-
-def _examine(fn, cases: Callable) -> str | None:
     for seed, variances in enumerate([(0.1, 2.0), (0.05, 0.3, 1.0), (0.2, 0.4, 0.6, 0.8, 3.0)]):
         turn = special_ortho_group.rvs(len(variances), random_state=seed)
         covariance = turn @ np.diag(variances) @ turn.T
-        right, mistakes = cases(covariance)
-        diagnosis = diagnose(fn(jnp.array(covariance, jnp.float32)), right, mistakes)
+        precisions = np.diag(turn @ np.diag(1 / np.array(variances)) @ turn.T)
+        mistakes = {
+            "These are the posterior's own variances: the best under KL(posterior || q). The ELBO "
+            "asks for KL(q || posterior), and wants a narrower q.": np.diag(covariance),
+            "The diagonal of the precision: invert it once more.": precisions,
+            "These are standard deviations: return variances.": precisions**-0.5,
+            "1 / diag of the covariance: invert the matrix first.": 1 / np.diag(covariance),
+        }
+        answer = fn(jnp.array(covariance, jnp.float32))
+        diagnosis = diagnose(answer, 1 / precisions, mistakes)
         if diagnosis:
             return diagnosis
     return None
 
 
-EXAMINERS = {"07.1": examine_variances, "07.2": examine_price}
+def examine_searches(fn) -> str | None:
+    """fn(elbos (starts, batch), means (starts, batch, d)) -> the best start's means (batch, d)."""
+    for seed, (starts, batch, dim) in enumerate([(3, 4, 2), (2, 7, 5), (5, 6, 1)]):
+        rng = np.random.default_rng(seed)
+        elbos = -100 + 5 * rng.normal(size=(starts, batch))
+        means = rng.normal(size=(starts, batch, dim))
+        elbos[:, 0] = -90 - np.arange(starts)  # the first image and the second
+        elbos[:, 1] = -90 + np.arange(starts)  # have different best starts
+        right = np.stack([means[elbos[:, i].argmax(), i] for i in range(batch)])
+        mistakes = {
+            "You took the start that is best on average for all images: each has its own.": means[
+                elbos.mean(axis=1).argmax()
+            ],
+            "That is each image's worst search: the ELBO is to be large.": np.stack(
+                [means[elbos[:, i].argmin(), i] for i in range(batch)]
+            ),
+            "That is the average over the starts: between two hills lies a valley.": means.mean(0),
+        }
+        answer = fn(jnp.array(elbos, jnp.float32), jnp.array(means, jnp.float32))
+        diagnosis = diagnose(answer, right, mistakes)
+        if diagnosis:
+            return diagnosis
+    return None
+
+
+EXAMINERS = {"07.1": examine_variances, "07.2": examine_searches}

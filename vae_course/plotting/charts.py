@@ -32,8 +32,8 @@ def curves(
         ):
             fmt = (mark if len(x) <= 30 else "") + line  # marks would hide a fine curve
             ax.errorbar(x, y, *error, fmt=fmt, markersize=4, capsize=2, label=label)
-        for label, (x, y) in (points or {}).items():
-            ax.plot(x, y, "*", markersize=14, color=PINK, label=label)
+        for (label, (x, y)), mark in zip((points or {}).items(), "*PX", strict=False):
+            ax.plot(x, y, mark, markersize=14 if mark == "*" else 9, color=PINK, label=label)
         for label, x in (verticals or {}).items():
             ax.axvline(x, color="0.5", linestyle=":", label=label)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)

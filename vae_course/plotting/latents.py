@@ -61,27 +61,34 @@ def responsibilities(
 
 
 def latent_map(
-    means: np.ndarray, places: np.ndarray, labels: Sequence[int], *, title: str
+    means: np.ndarray,
+    places: np.ndarray,
+    labels: Sequence[int],
+    *,
+    title: str,
+    right: str = "posterior mean of z for test images",
 ) -> Figure:
     """Left: decoded images over the unit square. Right: where each digit is placed in it.
 
     Args:
         means: (side * side, 784), the first row at the bottom.
+        right: what the places are.
         places: (n, 2) in the unit square; labels: (n,) digits, drawn as characters.
     """
     side = round(len(means) ** 0.5)
     picture = tile(means.reshape(side, side, -1)[::-1].reshape(side * side, -1), side)
     with plt.rc_context(STYLE):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(8, 4.4))
-        left.imshow(1 - picture, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
-        left.grid(False)
+        fig, (map_ax, scatter_ax) = plt.subplots(1, 2, figsize=(8, 4.4))
+        map_ax.imshow(1 - picture, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
+        map_ax.grid(False)
         for digit in np.unique(labels):
             x, y = places[labels == digit].T
             color = COLORS[digit % len(COLORS)] if digit < len(COLORS) else str(0.15 * (digit % 5))
-            right.plot(x, y, linestyle="", marker=f"${digit}$", markersize=5, color=color, mew=0.2)
-        left.set_title("decoder means over z")
-        right.set_title("posterior mean of z for test images")
-        for ax in (left, right):
+            mark = {"marker": f"${digit}$", "markersize": 5, "color": color, "mew": 0.2}
+            scatter_ax.plot(x, y, linestyle="", **mark)
+        map_ax.set_title("decoder means over z")
+        scatter_ax.set_title(right)
+        for ax in (map_ax, scatter_ax):
             ax.set(
                 aspect="equal",
                 xlim=(0, 1),
