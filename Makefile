@@ -26,6 +26,7 @@ execute: $(READY)  ## run the notebooks in place on real MNIST, filling their ou
 results: $(READY)  ## measure the recorded tables again (the rows that are missing)
 	$(BIN)/python experiments/two_latents.py
 	$(BIN)/python experiments/curse.py
+	$(BIN)/python experiments/long_vae.py
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .
