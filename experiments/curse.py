@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from tables import adam, fill
+from tables import adam, fill, vae_loss
 
 import vae_course as vc
 
@@ -90,11 +90,6 @@ def prior_loss(num_samples: int):
         return -jnp.mean(vc.log_mean_exp(decoder.decode(z).log_prob_pairs(x))), {}
 
     return loss_fn
-
-
-def vae_loss(vae, images, key):
-    x_key, z_key = jax.random.split(key)
-    return -jnp.mean(vc.elbo_analytic_kl(vae, vc.binarize(images, x_key), z_key)), {}
 
 
 def held_out(vae, x, key, method: str, has_encoder: bool) -> dict:

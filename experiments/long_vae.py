@@ -7,11 +7,10 @@ drawn again at every visit. elbo by one sample an image, L_1000; nats per image.
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from tables import adam, fill
+from tables import adam, fill, vae_loss
 
 import vae_course as vc
 
@@ -30,11 +29,6 @@ SETTINGS = [
 
 def main() -> None:
     fill("long_vae", "experiments/long_vae.py", SETTINGS, measure)
-
-
-def vae_loss(vae, images, key):
-    x_key, z_key = jax.random.split(key)
-    return -jnp.mean(vc.elbo_analytic_kl(vae, vc.binarize(images, x_key), z_key)), {}
 
 
 def measure(data, *, latent_dim, hidden, batch_size, epochs, learning_rate, seed) -> dict:

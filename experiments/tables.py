@@ -4,6 +4,8 @@ import datetime
 import json
 import os
 
+import jax
+import jax.numpy as jnp
 import optax
 
 import vae_course as vc
@@ -41,3 +43,9 @@ def adam(peak: float, num_images: int, batch_size: int, num_epochs: int):
     num_steps = num_images // batch_size * num_epochs
     schedule = optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
     return optax.adam(schedule, b2=0.99)
+
+
+def vae_loss(vae, images, key):
+    """Minus the ELBO, one sample an image, pixels drawn anew."""
+    x_key, z_key = jax.random.split(key)
+    return -jnp.mean(vc.elbo_analytic_kl(vae, vc.binarize(images, x_key), z_key)), {}

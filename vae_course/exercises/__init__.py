@@ -5,32 +5,9 @@ random inputs and returns None if every answer is right, else a diagnosis.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 
-from vae_course.exercises import (
-    lesson_00,
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-)
-
-LESSONS = (
-    lesson_00,
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-)
+LESSONS = [import_module(f"vae_course.exercises.lesson_{number:02d}") for number in range(10)]
 EXAMINERS = {number: fn for lesson in LESSONS for number, fn in lesson.EXAMINERS.items()}
 
 

@@ -1,6 +1,7 @@
 """Figures made of numbers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ def curves(
         ):
             fmt = (mark if len(x) <= 30 else "") + line  # marks would hide a fine curve
             ax.errorbar(x, y, *error, fmt=fmt, markersize=4, capsize=2, label=label)
-        for (label, (x, y)), mark in zip((points or {}).items(), "*PX", strict=False):
+        for (label, (x, y)), mark in zip((points or {}).items(), cycle("*PX"), strict=False):
             ax.plot(x, y, mark, markersize=14 if mark == "*" else 9, color=PINK, label=label)
         for label, x in (verticals or {}).items():
             ax.axvline(x, color="0.5", linestyle=":", label=label)

@@ -72,8 +72,8 @@ def latent_map(
 
     Args:
         means: (side * side, 784), the first row at the bottom.
-        right: what the places are.
         places: (n, 2) in the unit square; labels: (n,) digits, drawn as characters.
+        right: the title above them.
     """
     side = round(len(means) ** 0.5)
     picture = tile(means.reshape(side, side, -1)[::-1].reshape(side * side, -1), side)
