@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from scipy import stats
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import vae_course as vc
@@ -139,3 +141,48 @@ def test_quadrature_refuses_a_posterior_at_the_edge():
     model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
     with pytest.raises(ValueError, match=r"number 1 most of all.*edge of the grid"):
         vc.grid_log_likelihood(model, jnp.array([[0.0], [6.0]]))
+
+
+def trained_linear_vae(x, latent_dim, noise_var=None):
+    def loss(vae, x, key):
+        return -jnp.mean(vae.elbo(x)), {}
+
+    vae = vc.LinearVAE(latent_dim, x.shape[1], noise_var=noise_var, rngs=nnx.Rngs(0))
+    tx = optax.adam(optax.cosine_decay_schedule(0.02, 2000))
+    vc.fit(vae, loss, x, key=jax.random.key(0), num_epochs=2000, batch_size=len(x), tx=tx)
+    return vae
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return (load_digits().data / 16).astype(np.float32)
+
+
+def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca(digits):
+    vae = trained_linear_vae(digits, 10)
+    best = PCA(10).fit(digits).score(digits)
+    elbo = float(vae.elbo(jnp.array(digits)).mean())
+    log_p = float(vae.model().log_likelihood(jnp.array(digits)).mean())
+    assert best - 0.05 < elbo <= log_p + 1e-3 < best + 0.001 + 1e-3
+
+
+def test_a_linear_vae_keeps_just_the_latents_whose_eigenvalue_is_above_the_noise(digits):
+    eigenvalues = np.linalg.eigvalsh(np.cov(digits.T, bias=True))[::-1]
+    noise_var = float(np.sqrt(eigenvalues[2] * eigenvalues[3]))
+    vae = trained_linear_vae(digits, 8, noise_var)
+    assert vc.active_units(vae, jnp.array(digits)).sum() == 3
+    mean, log_var = np.asarray(vae.encoder(jnp.array(digits))), np.asarray(vae.q_log_var[...])
+    rates = 0.5 * (np.exp(log_var) - 1 - log_var + np.square(mean).mean(axis=0))
+    # At the maximum a latent's mean KL is half the log of eigenvalue over noise. (Their sum:
+    # which latent takes which share settles only slowly.)
+    theory = 0.5 * np.log(eigenvalues[:3] / noise_var).sum()
+    np.testing.assert_allclose(rates.sum(), theory, atol=0.01)
+
+
+def test_a_linear_vaes_elbo_is_the_sampled_one(digits):
+    vae = vc.LinearVAE(3, 64, noise_var=9.0, rngs=nnx.Rngs(0))
+    x = jnp.array(digits[:5])
+    weights = vc.importance_log_weights(vae, x, jax.random.key(0), num_samples=4000)
+    error = weights.std(axis=0) / 4000**0.5
+    assert (np.abs(weights.mean(axis=0) - vae.elbo(x)) < 4 * error).all()
+    assert (error < 0.2).all()

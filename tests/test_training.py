@@ -143,3 +143,22 @@ def test_bad_input_is_refused_before_any_work(data, changes, message):
     options = {"num_epochs": 1, "batch_size": 10, **changes}
     with pytest.raises(ValueError, match=message):
         vc.fit(Line(), never, data, key=jax.random.key(0), tx=TX, **options)
+
+
+def test_the_callback_can_change_what_is_not_trained():
+    class Weighted(nnx.Module):
+        def __init__(self):
+            self.param, self.weight = nnx.Param(jnp.zeros(1)), nnx.Variable(jnp.array(1.0))
+
+    def loss(model, x, key):
+        return model.weight[...] * (jnp.sum(model.param[...]) + jnp.mean(x)), {}
+
+    def double(epoch, model):
+        model.weight[...] = 2.0**epoch
+
+    model = Weighted()
+    history = vc.fit(
+        model, loss, jnp.ones((4, 1)), key=jax.random.key(0), num_epochs=3, batch_size=4,
+        tx=optax.sgd(0.0), on_epoch_end=double,
+    )  # fmt: skip
+    np.testing.assert_allclose(history["loss"], [1, 2, 4])

@@ -1,5 +1,6 @@
 """The helper package of the course. In lessons: `import vae_course as vc`."""
 
+from vae_course.autoregressive import AutoregressiveVAE
 from vae_course.claims import claim, recorded
 from vae_course.data import Dataset, binarize, load
 from vae_course.distributions import (
@@ -26,11 +27,20 @@ from vae_course.evaluation import (
     gaps,
     refine_posterior,
 )
-from vae_course.exact import LinearGaussian
+from vae_course.exact import LinearGaussian, LinearVAE
 from vae_course.exercises import check
+from vae_course.likelihoods import (
+    Categorical,
+    ContinuousBernoulli,
+    FixedGaussian,
+    GaussianPerPixel,
+    LearnedGaussian,
+    Levels,
+)
 from vae_course.machine import setup
-from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder, WithProposal
+from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder
 from vae_course.plotting import show
+from vae_course.proposals import WithProposal
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
 from vae_course.training import fit
 
@@ -45,13 +55,21 @@ __all__ = [
     "Estimate",
     "MLP",
     "VAE",
+    "AutoregressiveVAE",
     "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
     "Dataset",
     "Decoder",
     "Encoder",
+    "FixedGaussian",
     "FourierDecoder",
     "Gaussian",
+    "GaussianPerPixel",
+    "LearnedGaussian",
+    "Levels",
     "LinearGaussian",
+    "LinearVAE",
     "MultivariateGaussian",
     "WithProposal",
     "binarize",

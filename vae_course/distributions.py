@@ -29,9 +29,14 @@ class Bernoulli:
         """The probability of a one; shape (..., d)."""
         return jax.nn.sigmoid(self.logits)
 
+    @property
+    def mode(self) -> jax.Array:
+        """The likelier of 0 and 1; shape (..., d)."""
+        return (self.logits > 0).astype(self.logits.dtype)
+
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats, summed over the last axis; shape (...,)."""
-        x, logits = _aligned(x, self.logits)
+        x, logits = aligned(x, self.logits)
         return jnp.sum(x * logits - jax.nn.softplus(logits), axis=-1)
 
     def log_prob_pairs(self, x: jax.Array) -> jax.Array:
@@ -44,9 +49,9 @@ class Bernoulli:
         Raises:
             ValueError: if either is not a matrix, or the last axes differ.
         """
-        _check_pairs(x, self.logits)
+        check_pairs(x, self.logits)
         normaliser = jnp.sum(jax.nn.softplus(self.logits), axis=-1, keepdims=True)
-        return _product(self.logits, x) - normaliser
+        return matrix_product(self.logits, x) - normaliser
 
     def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
         """Zeros and ones, float32; shape (num_samples, ..., d)."""
@@ -67,9 +72,14 @@ class Gaussian:
     mean: jax.Array
     log_var: jax.Array
 
+    @property
+    def mode(self) -> jax.Array:
+        """The mean; shape (..., d)."""
+        return self.mean
+
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats, summed over the last axis; shape (...,)."""
-        x, mean, log_var = _aligned(x, self.mean, self.log_var)
+        x, mean, log_var = aligned(x, self.mean, self.log_var)
         squares = jnp.square(x - mean) * jnp.exp(-log_var)
         return -0.5 * jnp.sum(squares + log_var + LOG_2PI, axis=-1)
 
@@ -83,7 +93,7 @@ class Gaussian:
         Raises:
             ValueError: if either is not a matrix, or the last axes differ.
         """
-        _check_pairs(x, self.mean)
+        check_pairs(x, self.mean)
         # The square is multiplied out to become a product. Centring first keeps
         # float32 from losing the small difference of two large squares.
         centre = jnp.mean(x, axis=0, keepdims=True)
@@ -92,12 +102,12 @@ class Gaussian:
         rows = jnp.concatenate([precision, mean * precision], axis=-1)
         columns = jnp.concatenate([-0.5 * jnp.square(x), x], axis=-1)
         constant = jnp.square(mean) * precision + self.log_var + LOG_2PI
-        return _product(rows, columns) - 0.5 * jnp.sum(constant, axis=-1, keepdims=True)
+        return matrix_product(rows, columns) - 0.5 * jnp.sum(constant, axis=-1, keepdims=True)
 
     def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
         """mean + std * noise; shape (num_samples, ..., d)."""
         noise = jax.random.normal(key, (num_samples, *self.mean.shape))
-        _, mean, log_var = _aligned(noise, self.mean, self.log_var)
+        _, mean, log_var = aligned(noise, self.mean, self.log_var)
         return mean + jnp.exp(0.5 * log_var) * noise
 
     def sample_and_log_prob(self, key: jax.Array, num_samples: int):
@@ -116,7 +126,7 @@ class MultivariateGaussian:
 
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats; shape (...,)."""
-        x, mean = _aligned(x, self.mean)
+        x, mean = aligned(x, self.mean)
         cholesky = jnp.linalg.cholesky(self.covariance)
         residual = jnp.moveaxis(x - mean, -1, 0).reshape(x.shape[-1], -1)
         white = jax.scipy.linalg.solve_triangular(cholesky, residual, lower=True)
@@ -128,7 +138,7 @@ class MultivariateGaussian:
         """mean + cholesky @ noise; shape (num_samples, ..., d)."""
         noise = jax.random.normal(key, (num_samples, *self.mean.shape))
         cholesky = jnp.linalg.cholesky(self.covariance)
-        _, mean = _aligned(noise, self.mean)
+        _, mean = aligned(noise, self.mean)
         return mean + jnp.matmul(noise, cholesky.T, precision=Precision.HIGHEST)
 
     def sample_and_log_prob(self, key: jax.Array, num_samples: int):
@@ -148,7 +158,7 @@ def standard_normal(dim: int) -> Gaussian:
     return Gaussian(jnp.zeros(dim), jnp.zeros(dim))
 
 
-def _aligned(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+def aligned(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     """Broadcasts the leading axes on purpose, so that no other ever does silently."""
     if len({jnp.shape(a)[-1:] for a in arrays}) > 1:
         shapes = " and ".join(str(jnp.shape(a)) for a in arrays)
@@ -157,7 +167,7 @@ def _aligned(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(jnp.broadcast_to(a, shape) for a in arrays)
 
 
-def _check_pairs(x: jax.Array, parameters: jax.Array) -> None:
+def check_pairs(x: jax.Array, parameters: jax.Array) -> None:
     if x.ndim != 2 or parameters.ndim != 2 or x.shape[1] != parameters.shape[1]:
         raise ValueError(
             "log_prob_pairs wants x of shape (batch, d) and parameters of shape "
@@ -165,7 +175,7 @@ def _check_pairs(x: jax.Array, parameters: jax.Array) -> None:
         )
 
 
-def _product(rows: jax.Array, columns: jax.Array) -> jax.Array:
+def matrix_product(rows: jax.Array, columns: jax.Array) -> jax.Array:
     # Accelerators round the inputs of a product to 10 bits unless told not to:
     # over 784 pixels that costs whole nats.
     return jnp.matmul(rows, columns.T, precision=Precision.HIGHEST)

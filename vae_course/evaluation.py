@@ -16,7 +16,7 @@ from vae_course.estimators import (
     iwae_bound,
     prior_log_likelihood,
 )
-from vae_course.models import WithProposal
+from vae_course.proposals import WithProposal
 
 ADAM = optax.scale_by_adam()  # one object: another would compile everything again
 

@@ -1,4 +1,4 @@
-"""A model whose log p(x), posterior and ELBO have closed forms, in nats.
+"""Models whose log p(x), posterior and ELBO have closed forms, in nats.
 
 Every estimate of this course is shown beside an exact answer: this one, or quadrature.
 """
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.lax import Precision
 
 from vae_course.distributions import Gaussian, MultivariateGaussian, kl_to_standard_normal
@@ -76,3 +77,46 @@ class LinearGaussian:
         precision = 1 + jnp.sum(jnp.square(self.weights), axis=0) / self.noise_var
         mean = self.posterior(x).mean
         return Gaussian(mean, jnp.broadcast_to(-jnp.log(precision), mean.shape))
+
+
+class LinearVAE(nnx.Module):
+    """A VAE with a linear decoder, a linear encoder, and a q whose variances x does not change.
+
+    Its largest ELBO is the largest log p(x) of the linear-Gaussian model (Lucas et al. 2019).
+
+    Args:
+        noise_var: a number keeps the noise variance there; None: it is trained, from 1.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        data_dim: int,
+        *,
+        noise_var: float | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.latent_dim = latent_dim
+        self.decoder = nnx.Linear(latent_dim, data_dim, rngs=rngs)
+        self.encoder = nnx.Linear(data_dim, latent_dim, rngs=rngs)
+        self.q_log_var = nnx.Param(jnp.zeros(latent_dim))
+        kind = nnx.Param if noise_var is None else nnx.Variable  # a Variable is not trained
+        self.log_noise_var = kind(jnp.log(1.0 if noise_var is None else noise_var))
+
+    def model(self) -> LinearGaussian:
+        """The decoder with its prior: what log p(x) is of."""
+        noise_var = jnp.exp(self.log_noise_var[...])
+        return LinearGaussian(self.decoder.kernel[...].T, self.decoder.bias[...], noise_var)
+
+    def decode(self, z: jax.Array) -> Gaussian:
+        """p(x | z) for z (..., latent_dim)."""
+        return self.model().decode(z)
+
+    def encode(self, x: jax.Array) -> Gaussian:
+        """q(z | x) for x (..., data_dim)."""
+        mean = self.encoder(x)
+        return Gaussian(mean, jnp.broadcast_to(self.q_log_var[...], mean.shape))
+
+    def elbo(self, x: jax.Array) -> jax.Array:
+        """The exact ELBO for x (batch, data_dim); (batch,)."""
+        return self.model().elbo(x, self.encode(x))

@@ -5,8 +5,6 @@ is a proposal q for z given x, `encode(x) -> distribution`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,10 +38,12 @@ class MLP(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """p(x | z): an MLP from z to the logits of independent Bernoulli pixels.
+    """p(x | z): an MLP from z to what the likelihood wants; by default logits of Bernoulli pixels.
 
     Args:
         latent_dim, hidden, data_dim: layer sizes, from z to x.
+        likelihood: outputs -> distribution (`likelihoods`); an object with
+            `outputs_per_dim` where that is not 1.
         mean_image: (data_dim,) in [0, 1]; if given, the output bias starts at its
             logit, so that the untrained model already draws the average image.
     """
@@ -56,16 +56,19 @@ class Decoder(nnx.Module):
         *,
         activation: Callable = nnx.silu,
         mean_image: jax.Array | None = None,
+        likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
         self.latent_dim = latent_dim
-        self.mlp = MLP((latent_dim, *hidden, data_dim), activation=activation, rngs=rngs)
+        self.likelihood = likelihood
+        num_outputs = data_dim * getattr(likelihood, "outputs_per_dim", 1)
+        self.mlp = MLP((latent_dim, *hidden, num_outputs), activation=activation, rngs=rngs)
         if mean_image is not None:
             start_at_mean(self.mlp, mean_image)
 
-    def decode(self, z: jax.Array) -> Bernoulli:
-        """z (..., latent_dim) -> Bernoulli over (..., data_dim)."""
-        return Bernoulli(self.mlp(z))
+    def decode(self, z: jax.Array):
+        """z (..., latent_dim) -> distribution over (..., data_dim)."""
+        return self.likelihood(self.mlp(z))
 
 
 class FourierDecoder(nnx.Module):
@@ -136,52 +139,21 @@ class VAE(nnx.Module):
         *,
         activation: Callable = nnx.silu,
         mean_image: jax.Array | None = None,
+        likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
         self.latent_dim = latent_dim
-        self.decoder = Decoder(
-            latent_dim, hidden, data_dim, activation=activation, mean_image=mean_image, rngs=rngs
-        )
+        options = {"activation": activation, "mean_image": mean_image, "likelihood": likelihood}
+        self.decoder = Decoder(latent_dim, hidden, data_dim, **options, rngs=rngs)
         self.encoder = Encoder(data_dim, hidden[::-1], latent_dim, activation=activation, rngs=rngs)
 
-    def decode(self, z: jax.Array) -> Bernoulli:
+    def decode(self, z: jax.Array):
         """p(x | z) for z (..., latent_dim)."""
         return self.decoder.decode(z)
 
     def encode(self, x: jax.Array) -> Gaussian:
         """q(z | x) for x (..., data_dim)."""
         return self.encoder.encode(x)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class WithProposal:
-    """A model with a q made for certain x: `encode` returns `q`, one row for each of them.
-
-    Args:
-        model: anything with latent_dim and decode.
-        q: a distribution over z whose mean has shape (batch, latent_dim).
-    """
-
-    model: Any
-    q: Any
-
-    @property
-    def latent_dim(self) -> int:
-        return self.model.latent_dim
-
-    def decode(self, z: jax.Array):
-        """As `model.decode`."""
-        return self.model.decode(z)
-
-    def encode(self, x: jax.Array):
-        """`q`; raises ValueError if its rows are not as many as those of x."""
-        if self.q.mean.shape != (len(x), self.latent_dim):
-            raise ValueError(
-                f"q has a mean of shape {self.q.mean.shape}; for {len(x)} rows of x and "
-                f"latent_dim {self.latent_dim} it must be {(len(x), self.latent_dim)}"
-            )
-        return self.q
 
 
 def start_at_mean(mlp: MLP, mean_image: jax.Array) -> None:

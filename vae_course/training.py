@@ -40,7 +40,8 @@ def fit(
         tx: the optimiser, from optax.
         scan: False runs one compiled call a step instead of an epoch. Needed for
             convolutions on a CPU, whose gradients crawl inside a scan.
-        on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1.
+        on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. It may change
+            what is not an nnx.Param, such as a weight of the loss kept in the model.
     Returns:
         "loss" and each metric, averaged over the epoch: arrays (num_epochs,),
         shorter if training stopped.
@@ -69,6 +70,7 @@ def fit(
             bar.set_postfix({name: f"{value:.2f}" for name, value in history[-1].items()})
             if on_epoch_end is not None:
                 on_epoch_end(epoch, model)
+                _, _, rest = nnx.split(model, nnx.Param, ...)
     return {name: np.array([row[name] for row in history]) for name in metrics}
 
 

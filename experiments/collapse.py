@@ -1,0 +1,157 @@
+"""Lesson 12's table: a decoder that has learned to do without z, and what brings z back.
+
+MNIST brought to 14 x 14 (means of 2 x 2 pixels), training pixels drawn anew at every visit.
+The decoder is autoregressive. For 8 passes it is trained with z from the prior, so that it
+learns to ignore z; then the VAE is trained for 10 passes, in one of several ways. Measured on
+all 10,000 test images, Bernoulli(grey) drawn once with key 0; L_200; nats per image.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from tables import adam, fill
+
+import vae_course as vc
+from vae_course.autoregressive import AutoregressiveVAE
+
+LATENT_DIM, BATCH_SIZE, HEAD_START, PASSES, PEAK = 10, 256, 8, 10, 0.003
+FREE_NATS, COMMITTED = 0.3, 0.3  # for each latent
+ENCODER_STEPS, RESTS_UNTIL = 6, 4 * (60_000 // BATCH_SIZE)  # decoder: every 6th step, 4 passes
+TREATMENTS = [
+    "no head start",
+    "nothing",
+    "KL warm-up",
+    "free bits",
+    "extra encoder steps",
+    "committed rate",
+    "KL too heavy too early",
+]
+SETTINGS = [dict(treatment=name, seed=seed) for name in TREATMENTS for seed in (0, 1, 2)]
+
+
+class CommittedVAE(AutoregressiveVAE):
+    """A q so narrow that each latent costs at least COMMITTED nats, whether used or not."""
+
+    def encode(self, x):
+        q = super().encode(x)
+        return vc.Gaussian(q.mean, LARGEST_LOG_VAR - nnx.softplus(-q.log_var))
+
+
+def narrowest(nats: float) -> float:
+    """The log variance below 0 at which KL(N(0, var) || N(0, 1)) is `nats`, by bisection."""
+    low, high = -20.0, 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        cost = (np.exp(middle) - 1 - middle) / 2
+        low, high = (middle, high) if cost > nats else (low, middle)
+    return low
+
+
+LARGEST_LOG_VAR = narrowest(COMMITTED)
+
+
+def quarter(images):
+    """(n, 784) -> (n, 196): the mean of each 2 x 2 pixels."""
+    return np.asarray(images).reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
+
+
+def deaf_loss(vae, images, key):
+    """The decoder alone: z comes from the prior and says nothing about the image."""
+    x_key, z_key = jax.random.split(key)
+    z = jax.random.normal(z_key, (len(images), LATENT_DIM))
+    return -jnp.mean(vae.decode(z).log_prob(vc.binarize(images, x_key))), {}
+
+
+def loss(vae, images, key, *, free_nats=0.0):
+    """Minus the ELBO, its KL weighted by the model's `kl_weight`, or free up to some nats."""
+    x_key, z_key = jax.random.split(key)
+    x = vc.binarize(images, x_key)
+    q = vae.encode(x)
+    reconstruction = vae.decode(q.sample(z_key, 1)[0]).log_prob(x)
+    rates = 0.5 * jnp.mean(jnp.exp(q.log_var) + q.mean**2 - 1 - q.log_var, axis=0)
+    price = vae.kl_weight[...] * jnp.sum(jnp.maximum(rates, free_nats))
+    return price - jnp.mean(reconstruction), {"rate": jnp.sum(rates)}
+
+
+free_bits_loss = partial(loss, free_nats=FREE_NATS)
+
+
+def main() -> None:
+    fill("collapse", "experiments/collapse.py", SETTINGS, measure)
+
+
+def measure(data, *, treatment, seed) -> dict:
+    """Trains one model in one of the ways and measures it on the test images."""
+    images = quarter(data.train_images)
+    *fit_keys, elbo_key, bound_key = jax.random.split(jax.random.key(seed), 4)
+    vae = trained(images, treatment, fit_keys, seed)
+    x = vc.binarize(quarter(data.test_images), jax.random.key(0))
+    bound = vc.evaluate(vae, x, bound_key, num_samples=200)
+    return {
+        "elbo": float(np.mean(vc.elbo_analytic_kl(vae, x, elbo_key))),
+        "rate": float(vc.kl_to_standard_normal(vae.encode(x)).mean()),
+        "log_p": bound.mean,
+        "standard_error": bound.standard_error,
+        "active_units": int(vc.active_units(vae, x).sum()),
+    }
+
+
+def trained(images, treatment, fit_keys, seed):
+    """The head start, if there is one, then the VAE."""
+    kind = CommittedVAE if treatment == "committed rate" else AutoregressiveVAE
+    mean, rngs = images.mean(axis=0), nnx.Rngs(seed)
+    vae = kind(LATENT_DIM, (200,), 196, width=300, mean_image=mean, rngs=rngs)
+    vae.kl_weight = nnx.Variable(jnp.array(1.0))
+    fit = partial(vc.fit, vae, data=images, batch_size=BATCH_SIZE)
+    if treatment == "no head start":
+        tx = adam(PEAK, len(images), BATCH_SIZE, HEAD_START + PASSES)
+        fit(loss, key=fit_keys[1], num_epochs=HEAD_START + PASSES, tx=tx)
+        return vae
+    if treatment == "KL too heavy too early":
+        vae.kl_weight[...] = 10.0
+        fit(loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
+        vae.kl_weight[...] = 1.0
+    else:
+        fit(deaf_loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
+    options = {"tx": adam(PEAK, len(images), BATCH_SIZE, PASSES)}
+    if treatment == "KL warm-up":
+        vae.kl_weight[...] = 0.0
+        options["on_epoch_end"] = raise_weight
+    if treatment == "extra encoder steps":
+        options["tx"] = optax.partition(
+            {True: options["tx"], False: rests(options["tx"])}, is_encoder
+        )
+    fit(
+        free_bits_loss if treatment == "free bits" else loss,
+        key=fit_keys[1],
+        num_epochs=PASSES,
+        **options,
+    )
+    return vae
+
+
+def raise_weight(epoch, vae):
+    """The weight of the KL is 0, 1/4, 1/2, 3/4, then 1."""
+    vae.kl_weight[...] = min(1.0, epoch / 4)
+
+
+def is_encoder(params):
+    """A tree like params: True where the parameter is the encoder's."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: "encoder" in str(path[0]), params)
+
+
+def rests(tx):
+    """`tx`, whose steps count only once in ENCODER_STEPS until RESTS_UNTIL; then always."""
+
+    def counts(step):
+        return jnp.where((step % ENCODER_STEPS == 0) | (step >= RESTS_UNTIL), 1.0, 0.0)
+
+    return optax.chain(tx, optax.scale_by_schedule(counts))
+
+
+if __name__ == "__main__":
+    main()

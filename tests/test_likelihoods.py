@@ -1,0 +1,167 @@
+"""New densities against SciPy and quadrature; each sums or integrates to 1; samples follow them."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+import vae_course as vc
+from vae_course.autoregressive import AutoregressiveVAE
+
+LOGITS = [-60.0, -5.0, -0.11, -0.09, -1e-5, 0.0, 1e-5, 0.09, 0.11, 5.0, 60.0, 500.0]
+
+
+def continuous(logit):
+    """SciPy's distribution on [0, 1] for the same density, a truncated exponential, maybe mirrored.
+
+    Returns:
+        (whether it is mirrored, SciPy's distribution).
+    """
+    if abs(logit) < 1e-4:  # SciPy divides by it
+        return False, stats.uniform()
+    return logit > 0, stats.truncexpon(b=abs(logit), scale=1 / abs(logit))
+
+
+@pytest.mark.parametrize("logit", LOGITS)
+def test_continuous_bernoulli_is_scipys_truncated_exponential(logit):
+    p = vc.ContinuousBernoulli(jnp.full((1,), logit))
+    mirrored, exact = continuous(logit)
+    x = np.linspace(0, 1, 21, dtype=np.float32)
+    scipys = exact.logpdf(1 - x.astype(float) if mirrored else x.astype(float))
+    np.testing.assert_allclose(p.log_prob(x[:, None]), scipys, rtol=1e-5, atol=2e-5)
+    mean = 1 - exact.mean() if mirrored else exact.mean()
+    np.testing.assert_allclose(p.mean[0], mean, rtol=1e-4)
+    kolmogorov = stats.kstest(
+        np.asarray(1 - p.sample(jax.random.key(0), 2000) if mirrored else
+                   p.sample(jax.random.key(0), 2000)).ravel(), exact.cdf
+    )  # fmt: skip
+    assert kolmogorov.pvalue > 1e-4
+
+
+@pytest.mark.parametrize("logit", LOGITS[:-1])
+def test_continuous_bernoulli_integrates_to_one(logit):
+    def density(x):
+        log_prob = vc.ContinuousBernoulli(jnp.full(1, logit)).log_prob(x[:, None])
+        return np.exp(np.asarray(log_prob, dtype=float))
+
+    edges = np.linspace(0, 1, 40)
+    pieces = [integrate.fixed_quad(density, *ab, n=8)[0] for ab in itertools.pairwise(edges)]
+    np.testing.assert_allclose(sum(pieces), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("logit", LOGITS)
+def test_gradient_of_the_normaliser_is_the_mean(logit):
+    def log_normaliser(logit):
+        return -vc.ContinuousBernoulli(logit[None]).log_prob(jnp.zeros(1))
+
+    slope = jax.grad(log_normaliser)(jnp.float32(logit))
+    mirrored, exact = continuous(logit)
+    np.testing.assert_allclose(slope, 1 - exact.mean() if mirrored else exact.mean(), atol=1e-3)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 3), st.integers(2, 5), st.integers(0, 2**31 - 1))
+def test_categorical_sums_to_one_and_is_scipys(dim, num_levels, seed):
+    logits = np.random.default_rng(seed).normal(size=(dim, num_levels)).astype(np.float32)
+    p = vc.Categorical(jnp.array(logits))
+    levels = np.linspace(0, 1, num_levels)
+    every = np.array(list(itertools.product(range(num_levels), repeat=dim)))
+    log_probs = np.asarray(p.log_prob(jnp.array(levels[every], jnp.float32)))
+    np.testing.assert_allclose(np.exp(log_probs.astype(float)).sum(), 1, rtol=1e-5)
+    probabilities = np.exp(logits.astype(float))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    rows = [stats.rv_discrete(values=(range(num_levels), row)) for row in probabilities]
+    exact = sum(row.logpmf(value) for row, value in zip(rows, every.T, strict=True))
+    np.testing.assert_allclose(log_probs, exact, rtol=1e-4, atol=1e-5)
+    means = [row.mean() / (num_levels - 1) for row in rows]
+    np.testing.assert_allclose(p.mean, means, rtol=1e-4, atol=1e-6)
+
+
+def test_categorical_samples_are_levels_in_the_right_shares():
+    p = vc.Categorical(jnp.log(jnp.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])))
+    x = np.asarray(p.sample(jax.random.key(0), 10_000))
+    for pixel, shares in enumerate(([0.1, 0.2, 0.7], [0.6, 0.3, 0.1])):
+        values, counts = np.unique(x[:, pixel], return_counts=True)
+        np.testing.assert_allclose(values, [0, 0.5, 1])
+        assert stats.chisquare(counts, 10_000 * np.array(shares)).pvalue > 1e-4
+    np.testing.assert_allclose(p.mode, [1, 0])
+
+
+@pytest.mark.parametrize("kind", [vc.ContinuousBernoulli, vc.Categorical])
+def test_pairs_are_all_combinations(kind):
+    rng = np.random.default_rng(0)
+    shape = (4, 3, 5) if kind is vc.Categorical else (4, 3)
+    logits = jnp.array(3 * rng.normal(size=shape), jnp.float32)
+    x = jnp.array(rng.integers(0, 5, size=(6, 3)) / 4, jnp.float32)
+    each = [[float(kind(row).log_prob(one)) for one in x] for row in logits]
+    np.testing.assert_allclose(kind(logits).log_prob_pairs(x), each, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="log_prob_pairs wants x of shape"):
+        kind(logits).log_prob_pairs(x[0])
+
+
+def test_gaussian_likelihoods_have_the_standard_deviation_they_name():
+    outputs = jnp.array([[0.3, -2.0]])
+    fixed = vc.FixedGaussian(0.25)(outputs)
+    exact = stats.norm.logpdf([0.0, 0.0], [0.3, -2.0], 0.25).sum()
+    np.testing.assert_allclose(fixed.log_prob(jnp.zeros(2)), exact, rtol=1e-5)
+    learned = vc.LearnedGaussian(2)
+    learned.log_var[...] = 2 * jnp.log(jnp.array([0.5, 3.0]))
+    exact = stats.norm.logpdf([0.0, 0.0], [0.3, -2.0], [0.5, 3.0]).sum()
+    np.testing.assert_allclose(learned(outputs).log_prob(jnp.zeros(2)), exact, rtol=1e-5)
+    per_pixel = vc.GaussianPerPixel(0.1)(jnp.array([0.3, -2.0, -100.0, 4.0]))
+    np.testing.assert_allclose(jnp.exp(0.5 * per_pixel.log_var), [0.1, np.exp(2)], rtol=1e-3)
+    np.testing.assert_allclose(per_pixel.mean, [0.3, -2.0])
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [vc.Bernoulli, vc.ContinuousBernoulli, vc.FixedGaussian(0.5), vc.LearnedGaussian(1),
+     vc.GaussianPerPixel(0.1), vc.Levels(17)],
+)  # fmt: skip
+def test_every_likelihood_trains_in_the_same_vae(likelihood):
+    def loss(vae, x, key):
+        return -jnp.mean(vc.elbo_analytic_kl(vae, x, key)), {}
+
+    x = jnp.array(np.random.default_rng(0).integers(0, 2, size=(40, 6)), jnp.float32)
+    vae = vc.VAE(2, (8,), 6, likelihood=likelihood, rngs=nnx.Rngs(0))
+    history = vc.fit(
+        vae, loss, x, key=jax.random.key(0), num_epochs=30, batch_size=20, tx=optax.adam(0.01)
+    )
+    assert history["loss"][-1] < history["loss"][0] - 0.5
+    p = vae.decode(jnp.zeros((3, 2)))
+    assert p.mean.shape == p.mode.shape == (3, 6)
+    assert p.sample(jax.random.key(1), 5).shape == (5, 3, 6)
+
+
+def test_autoregressive_probabilities_sum_to_one_and_differ_with_z():
+    vae = AutoregressiveVAE(2, (7,), 6, width=9, rngs=nnx.Rngs(0))
+    every = jnp.array(list(itertools.product([0.0, 1.0], repeat=6)))
+    z = jnp.array([[0.0, 0.0], [3.0, -3.0]])
+    log_probs = np.asarray(vae.decode(z[:, None]).log_prob(every), dtype=float)  # (2, 64)
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, rtol=1e-5)
+    assert np.abs(log_probs[0] - log_probs[1]).max() > 0.01
+
+
+def test_a_pixel_depends_on_those_before_it_only():
+    vae = AutoregressiveVAE(2, (7,), 5, width=20, rngs=nnx.Rngs(0))
+    slopes = jax.jacobian(lambda x: vae.pixels(x, jnp.zeros(20)))(jnp.full(5, 0.5))
+    assert (np.abs(np.triu(slopes)) == 0).all()
+    assert (np.abs(slopes[np.tril_indices(5, -1)]) > 0).all()
+
+
+def test_autoregressive_samples_come_as_often_as_their_probability_says():
+    vae = AutoregressiveVAE(2, (7,), 3, width=9, rngs=nnx.Rngs(1))
+    vae.pixels.layers.layers[1].bias[...] = jnp.array([1.0, 0.0, -1.0])
+    p = vae.decode(jnp.array([0.5, 1.0]))
+    x = np.asarray(p.sample(jax.random.key(0), 8000))
+    every = np.array(list(itertools.product([0.0, 1.0], repeat=3)), np.float32)
+    counts = [(x == row).all(axis=1).sum() for row in every]
+    expected = 8000 * np.exp(np.asarray(p.log_prob(jnp.array(every)), dtype=float))
+    assert stats.chisquare(counts, expected * 8000 / expected.sum()).pvalue > 1e-4
