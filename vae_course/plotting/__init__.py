@@ -3,6 +3,7 @@
 from vae_course.plotting.charts import curves
 from vae_course.plotting.images import film_strip, image_panels, tile
 from vae_course.plotting.latents import (
+    code_panels,
     latent_map,
     posterior_panels,
     responsibilities,
@@ -18,6 +19,7 @@ __all__ = [
     "PINK",
     "SKY",
     "STYLE",
+    "code_panels",
     "curves",
     "film_strip",
     "image_panels",

@@ -19,7 +19,7 @@ def image_panels(
     """Panels of images side by side, each a grid `columns` wide under its own caption.
 
     Args:
-        panels: caption -> images (n, 784) in [0, 1], ink black on white.
+        panels: caption -> images (n, side * side) in [0, 1], ink black on white.
         columns: images a row within a panel.
     """
     tiles = {caption: tile(np.asarray(images), columns) for caption, images in panels.items()}
@@ -38,13 +38,14 @@ def image_panels(
 
 
 def film_strip(frames: Mapping[str, np.ndarray], *, title: str) -> Figure:
-    """One row of images for each caption, top to bottom; each frame is (n, 784), one n for all."""
+    """One row of images for each caption, top to bottom; each (n, side * side), one n for all."""
     columns = len(next(iter(frames.values())))
     strip = tile(np.concatenate([np.asarray(f) for f in frames.values()]), columns)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8, 8 * strip.shape[0] / strip.shape[1] + 0.5))
         ax.imshow(1 - strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_yticks(30 * np.arange(len(frames)) + 15, frames)
+        step = strip.shape[0] / len(frames)
+        ax.set_yticks(step * (np.arange(len(frames)) + 0.5), frames)
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -54,8 +55,9 @@ def film_strip(frames: Mapping[str, np.ndarray], *, title: str) -> Figure:
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
-    """(n, 784) -> one large image, row by row, with a thin gap between."""
-    rows = -(-len(images) // columns)
-    canvas = np.zeros((rows * columns, 30, 30), dtype=np.float32)
-    canvas[: len(images), 1:-1, 1:-1] = images.reshape(-1, 28, 28)
-    return canvas.reshape(rows, columns, 30, 30).swapaxes(1, 2).reshape(rows * 30, columns * 30)
+    """Square images (n, side * side) -> one large image, row by row, with a thin gap between."""
+    rows, side = -(-len(images) // columns), round(images.shape[1] ** 0.5)
+    canvas = np.zeros((rows * columns, side + 2, side + 2), dtype=np.float32)
+    canvas[: len(images), 1:-1, 1:-1] = images.reshape(-1, side, side)
+    grid = canvas.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2)
+    return grid.reshape(rows * (side + 2), columns * (side + 2))

@@ -81,11 +81,7 @@ def latent_map(
         fig, (map_ax, scatter_ax) = plt.subplots(1, 2, figsize=(8, 4.4))
         map_ax.imshow(1 - picture, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
         map_ax.grid(False)
-        for digit in np.unique(labels):
-            x, y = places[labels == digit].T
-            color = COLORS[digit % len(COLORS)] if digit < len(COLORS) else str(0.15 * (digit % 5))
-            mark = {"marker": f"${digit}$", "markersize": 5, "color": color, "mew": 0.2}
-            scatter_ax.plot(x, y, linestyle="", **mark)
+        _digits(scatter_ax, places, labels)
         map_ax.set_title("decoder means over z")
         scatter_ax.set_title(right)
         for ax in (map_ax, scatter_ax):
@@ -96,6 +92,27 @@ def latent_map(
                 xlabel=r"$\Phi(z_1)$",
                 ylabel=r"$\Phi(z_2)$",
             )
+        fig.suptitle(title)
+    return fig
+
+
+def code_panels(
+    panels: Mapping[str, np.ndarray], labels: Sequence[int], *, title: str, end: float
+) -> Figure:
+    """Codes of the same images side by side, each a digit, in a circle that holds 99 % of N(0, I).
+
+    Args:
+        panels: caption -> places (n, 2); labels: (n,) digits.
+        end: the axes go from -end to end.
+    """
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 3.4), squeeze=False)
+        for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
+            ax.add_patch(plt.Circle((0, 0), (2 * np.log(100)) ** 0.5, fill=False, color="0.4"))
+            _digits(ax, np.asarray(places), labels)
+            ax.set(title=caption, xlim=(-end, end), ylim=(-end, end), aspect="equal")
+            ax.set_xlabel("$z_1$")
+        axes[0, 0].set_ylabel("$z_2$")
         fig.suptitle(title)
     return fig
 
@@ -143,6 +160,14 @@ def posterior_panels(
         axes[-1, 0].set_ylabel("$z_2$")
         fig.suptitle(title)
     return fig
+
+
+def _digits(ax: Axes, places: np.ndarray, labels: Sequence[int]) -> None:
+    for digit in np.unique(labels):
+        x, y = places[labels == digit].T
+        color = COLORS[digit % len(COLORS)] if digit < len(COLORS) else str(0.15 * (digit % 5))
+        mark = {"marker": f"${digit}$", "markersize": 5, "color": color, "mew": 0.2}
+        ax.plot(x, y, linestyle="", **mark)
 
 
 def _near(probs: np.ndarray, points: np.ndarray, samples: np.ndarray):
