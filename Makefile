@@ -27,6 +27,7 @@ results: $(READY)  ## measure the recorded tables again (the rows that are missi
 	$(BIN)/python experiments/two_latents.py
 	$(BIN)/python experiments/curse.py
 	$(BIN)/python experiments/long_vae.py
+	$(BIN)/python experiments/collapse.py
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

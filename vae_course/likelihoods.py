@@ -119,12 +119,14 @@ class LearnedGaussian(nnx.Module):
 
     Args:
         num_vars: 1, or one for each dimension of x.
+        std: the standard deviation that training starts from. Much larger than the data's
+            spread, it switches the latents off at first.
     """
 
     outputs_per_dim = 1
 
-    def __init__(self, num_vars: int):
-        self.log_var = nnx.Param(jnp.zeros(num_vars))
+    def __init__(self, num_vars: int, std: float = 1.0):
+        self.log_var = nnx.Param(jnp.full(num_vars, 2 * jnp.log(std)))
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., d) -> Gaussian over (..., d)."""

@@ -1,6 +1,6 @@
 """Figures in one style: NumPy in, matplotlib figure out. `show` displays with alt text."""
 
-from vae_course.plotting.charts import curves
+from vae_course.plotting.charts import curves, dots
 from vae_course.plotting.images import film_strip, image_panels, tile
 from vae_course.plotting.latents import (
     code_panels,
@@ -21,6 +21,7 @@ __all__ = [
     "STYLE",
     "code_panels",
     "curves",
+    "dots",
     "film_strip",
     "image_panels",
     "latent_map",

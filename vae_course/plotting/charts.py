@@ -6,7 +6,7 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from vae_course.plotting.style import PINK, STYLE
+from vae_course.plotting.style import BLUE, PINK, STYLE
 
 
 def curves(
@@ -45,4 +45,16 @@ def curves(
             fig.legend(frameon=False, loc="outside lower center", ncols=2)
         else:
             ax.legend(frameon=False)
+    return fig
+
+
+def dots(rows: Mapping[str, Sequence[float]], *, title: str, xlabel: str) -> Figure:
+    """One line for each row's label, top to bottom, and a dot for each of its values."""
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(6.5, 0.9 + 0.3 * len(rows)))
+        for height, values in enumerate(rows.values()):
+            ax.plot(values, [height] * len(values), "o", color=BLUE, alpha=0.6)
+        ax.set_yticks(range(len(rows)), rows)
+        ax.invert_yaxis()
+        ax.set(title=title, xlabel=xlabel)
     return fig
