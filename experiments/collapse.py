@@ -26,7 +26,7 @@ TREATMENTS = [
     "nothing",
     "KL warm-up",
     "free bits",
-    "extra encoder steps",
+    "resting decoder",
     "committed rate",
     "KL too heavy too early",
 ]
@@ -121,7 +121,7 @@ def trained(images, treatment, fit_keys, seed):
     if treatment == "KL warm-up":
         vae.kl_weight[...] = 0.0
         options["on_epoch_end"] = raise_weight
-    if treatment == "extra encoder steps":
+    if treatment == "resting decoder":
         options["tx"] = optax.partition(
             {True: options["tx"], False: rests(options["tx"])}, is_encoder
         )

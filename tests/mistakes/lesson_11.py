@@ -21,7 +21,7 @@ WRONG = [
     ("11.1", lambda x, m, s: log_normal(x, m, s, half=1), "divide by σ²"),
     ("11.1", lambda x, m, s: log_normal(x, m, s**0.5), "variance σ² belongs"),
     ("11.1", lambda x, m, s: log_normal(x, m, s, sign=-1), "that is the loss"),
-    ("11.2", lambda p, k, d: p.mean(axis=0) - d * jnp.log(k), "not the tightest"),
+    ("11.2", lambda p, k, d: p.mean(axis=0) - d * jnp.log(k), "not the tighter"),
     ("11.2", lambda p, k, d: log_mean(p), "still a density"),
     ("11.2", lambda p, k, d: log_mean(p) - jnp.log(k), "every dimension"),
     ("11.2", lambda p, k, d: log_mean(p) + d * jnp.log(k), "The sign"),

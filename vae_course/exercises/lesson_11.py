@@ -46,7 +46,7 @@ def examine_log_probability(fn) -> str | None:
         cells = dim * np.log(num_levels)
         right = peak - cells
         mistakes = {
-            "A bound, but not the tightest: average the densities, then take the log.": (
+            "A bound, but not the tighter one: average the densities, then take the log.": (
                 log_density.mean(axis=0) - cells
             ),
             "That is still a density: subtract the log of the cells, dim * log(num_levels).": peak,
