@@ -30,6 +30,23 @@ def test_tile_puts_images_row_by_row_with_a_gap():
     assert (picture[30:, 30:] == 0).all()
 
 
+def test_images_of_any_square_size_are_tiled_and_labelled_in_the_middle_of_their_row():
+    fig = plotting.film_strip({"first": np.zeros((3, 64)), "second": np.ones((3, 64))}, title="t")
+    (ax,) = fig.axes
+    assert np.asarray(ax.images[0].get_array()).shape == (20, 30)
+    np.testing.assert_allclose(ax.get_yticks(), [5, 15])
+
+
+def test_dots_has_a_row_for_each_label_the_first_on_top_and_a_dot_for_each_value():
+    fig = plotting.dots({"a": [1.0, 2.0], "b": [3.0]}, title="t", xlabel="x")
+    (ax,) = fig.axes
+    drawn = [(line.get_xdata(), line.get_ydata()) for line in ax.lines]
+    assert [list(x) for x, _ in drawn] == [[1.0, 2.0], [3.0]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.yaxis_inverted()
+    assert list(drawn[1][1]) == [1]
+
+
 def test_a_film_strip_has_one_row_a_frame_in_order():
     frames = {"first": np.zeros((3, 784)), "second": np.ones((3, 784))}
     fig = plotting.film_strip(frames, title="t")
@@ -99,6 +116,7 @@ def test_the_other_figures_draw():
         ),
         plotting.posterior_panels(*a_posterior(rng), title="t", images=images[:1]),
         plotting.latent_map(images, rng.random((10, 2)), np.arange(10), title="t"),
+        plotting.code_panels({"a": rng.random((10, 2))}, np.arange(10), title="t", end=2),
     ):
         fig.canvas.draw()
         plt.close(fig)
