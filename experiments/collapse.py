@@ -107,30 +107,21 @@ def trained(images, treatment, fit_keys, seed):
     vae = kind(LATENT_DIM, (200,), 196, width=300, mean_image=mean, rngs=rngs)
     vae.kl_weight = nnx.Variable(jnp.array(1.0))
     fit = partial(vc.fit, vae, data=images, batch_size=BATCH_SIZE)
+    passes = PASSES
     if treatment == "no head start":
-        tx = adam(PEAK, len(images), BATCH_SIZE, HEAD_START + PASSES)
-        fit(loss, key=fit_keys[1], num_epochs=HEAD_START + PASSES, tx=tx)
-        return vae
-    if treatment == "KL too heavy too early":
+        passes = HEAD_START + PASSES
+    elif treatment == "KL too heavy too early":
         vae.kl_weight[...] = 10.0
         fit(loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
-        vae.kl_weight[...] = 1.0
     else:
         fit(deaf_loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
-    options = {"tx": adam(PEAK, len(images), BATCH_SIZE, PASSES)}
-    if treatment == "KL warm-up":
-        vae.kl_weight[...] = 0.0
-        options["on_epoch_end"] = raise_weight
+    vae.kl_weight[...] = 0.0 if treatment == "KL warm-up" else 1.0
+    chosen = free_bits_loss if treatment == "free bits" else loss
+    tx = adam(PEAK, len(images), BATCH_SIZE, passes)
     if treatment == "resting decoder":
-        options["tx"] = optax.partition(
-            {True: options["tx"], False: rests(options["tx"])}, is_encoder
-        )
-    fit(
-        free_bits_loss if treatment == "free bits" else loss,
-        key=fit_keys[1],
-        num_epochs=PASSES,
-        **options,
-    )
+        tx = optax.partition({True: tx, False: rests(tx)}, is_encoder)
+    warm_up = raise_weight if treatment == "KL warm-up" else None
+    fit(chosen, key=fit_keys[1], num_epochs=passes, tx=tx, on_epoch_end=warm_up)
     return vae
 
 

@@ -106,6 +106,24 @@ def test_pairs_are_all_combinations(kind):
         kind(logits).log_prob_pairs(x[0])
 
 
+@pytest.mark.parametrize("outside", [-0.1, 1.1, 255.0, np.nan])
+def test_a_value_outside_the_interval_is_impossible_not_certain(outside):
+    x = jnp.array([[0.5, outside], [0.5, 1.0]])
+    for p in (vc.ContinuousBernoulli(jnp.ones((1, 2))), vc.Categorical(jnp.ones((1, 2, 3)))):
+        for log_prob in (p.log_prob(x), p.log_prob_pairs(x)[0]):
+            assert np.isneginf(log_prob[0]) or np.isnan(log_prob[0])
+            assert np.isfinite(log_prob[1])
+
+
+def test_bad_settings_of_a_likelihood_are_named():
+    for make in (vc.FixedGaussian, vc.GaussianPerPixel, lambda std: vc.LearnedGaussian(1, std=std)):
+        for bad in (0.0, -1.0, np.nan):
+            with pytest.raises(ValueError, match=f"must be positive, got {bad}"):
+                make(bad)
+    with pytest.raises(ValueError, match="two levels or more, got 1"):
+        vc.Levels(1)
+
+
 def test_gaussian_likelihoods_have_the_standard_deviation_they_name():
     outputs = jnp.array([[0.3, -2.0]])
     fixed = vc.FixedGaussian(0.25)(outputs)

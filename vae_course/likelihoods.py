@@ -42,15 +42,15 @@ class ContinuousBernoulli:
         return (self.logits > 0).astype(self.logits.dtype)
 
     def log_prob(self, x: jax.Array) -> jax.Array:
-        """Log density of x in [0, 1], summed over the last axis; shape (...,)."""
+        """Log density, summed over the last axis, -inf where x leaves [0, 1]; shape (...,)."""
         x, logits = aligned(x, self.logits)
-        return jnp.sum(x * logits - _log_normaliser(logits), axis=-1)
+        return jnp.sum(x * logits - _log_normaliser(logits), axis=-1) + _log_inside(x)
 
     def log_prob_pairs(self, x: jax.Array) -> jax.Array:
         """Every x (batch, d) against every row of logits (num_params, d), as `Bernoulli` does."""
         check_pairs(x, self.logits)
         normaliser = jnp.sum(_log_normaliser(self.logits), axis=-1, keepdims=True)
-        return matrix_product(self.logits, x) - normaliser
+        return matrix_product(self.logits, x) - normaliser + _log_inside(x)[None]
 
     def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
         """By the inverse of the distribution function; (num_samples, ..., d)."""
@@ -84,17 +84,19 @@ class Categorical:
         return self.levels[jnp.argmax(self.logits, axis=-1)]
 
     def log_prob(self, x: jax.Array) -> jax.Array:
-        """Log probability of x (..., d), brought to the nearest level; shape (...,)."""
+        """Log probability of the levels nearest to x (..., d), -inf outside [0, 1]; (...,)."""
         picked, log_probs = aligned(
             _one_hot(x, self.logits.shape[-1]), jax.nn.log_softmax(self.logits)
         )
-        return jnp.sum(picked * log_probs, axis=(-2, -1))
+        inside = jnp.broadcast_to(_log_inside(x), picked.shape[:-2])
+        return jnp.sum(picked * log_probs, axis=(-2, -1)) + inside
 
     def log_prob_pairs(self, x: jax.Array) -> jax.Array:
         """Every x (batch, d) against every row of logits (num_params, d, K)."""
         check_pairs(x, self.logits[..., 0])
         log_probs = jax.nn.log_softmax(self.logits).reshape(len(self.logits), -1)
-        return matrix_product(log_probs, _one_hot(x, self.logits.shape[-1]).reshape(len(x), -1))
+        picked = _one_hot(x, self.logits.shape[-1]).reshape(len(x), -1)
+        return matrix_product(log_probs, picked) + _log_inside(x)[None]
 
     def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
         """(num_samples, ..., d)."""
@@ -108,6 +110,9 @@ class FixedGaussian:
 
     std: float
     outputs_per_dim: ClassVar[int] = 1
+
+    def __post_init__(self):
+        _check_positive("std", self.std)
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., d) -> Gaussian over (..., d)."""
@@ -126,6 +131,7 @@ class LearnedGaussian(nnx.Module):
     outputs_per_dim = 1
 
     def __init__(self, num_vars: int, std: float = 1.0):
+        _check_positive("std", std)
         self.log_var = nnx.Param(jnp.full(num_vars, 2 * jnp.log(std)))
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
@@ -140,6 +146,9 @@ class GaussianPerPixel:
     min_std: float
     outputs_per_dim: ClassVar[int] = 2
 
+    def __post_init__(self):
+        _check_positive("min_std", self.min_std)
+
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., 2 d) -> Gaussian over (..., d)."""
         mean, raw = jnp.split(outputs, 2, axis=-1)
@@ -151,6 +160,10 @@ class Levels:
     """A likelihood: a `Categorical` over `outputs_per_dim` levels for each value."""
 
     outputs_per_dim: int
+
+    def __post_init__(self):
+        if self.outputs_per_dim < 2:
+            raise ValueError(f"Levels wants two levels or more, got {self.outputs_per_dim}")
 
     def __call__(self, outputs: jax.Array) -> Categorical:
         """(..., K d) -> Categorical over (..., d)."""
@@ -168,6 +181,16 @@ def _log_normaliser(logits: jax.Array) -> jax.Array:
     exact = jax.nn.relu(logits) + jnp.log(-jnp.expm1(-size) / size)
     series = logits / 2 + logits**2 / 24 - logits**4 / 2880
     return jnp.where(jnp.abs(logits) < SMALL, series, exact)
+
+
+def _log_inside(x: jax.Array) -> jax.Array:
+    """0 where every value of a row lies in [0, 1], else -inf; (...,)."""
+    return jnp.where(jnp.all((x >= 0) & (x <= 1), axis=-1), 0.0, -jnp.inf)
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} is a standard deviation and must be positive, got {value}")
 
 
 def _one_hot(x: jax.Array, num_levels: int) -> jax.Array:
