@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from scipy.optimize import brentq
 from tables import adam, fill
 
 import vae_course as vc
-from vae_course.autoregressive import AutoregressiveVAE
 
 LATENT_DIM, BATCH_SIZE, HEAD_START, PASSES, PEAK = 10, 256, 8, 10, 0.003
 FREE_NATS, COMMITTED = 0.3, 0.3  # for each latent
@@ -33,25 +33,16 @@ TREATMENTS = [
 SETTINGS = [dict(treatment=name, seed=seed) for name in TREATMENTS for seed in (0, 1, 2)]
 
 
-class CommittedVAE(AutoregressiveVAE):
+# The log variance below 0 at which KL(N(0, var) || N(0, 1)) is COMMITTED.
+LARGEST_LOG_VAR = brentq(lambda v: (np.exp(v) - 1 - v) / 2 - COMMITTED, -20, 0)
+
+
+class CommittedVAE(vc.AutoregressiveVAE):
     """A q so narrow that each latent costs at least COMMITTED nats, whether used or not."""
 
     def encode(self, x):
         q = super().encode(x)
         return vc.Gaussian(q.mean, LARGEST_LOG_VAR - nnx.softplus(-q.log_var))
-
-
-def narrowest(nats: float) -> float:
-    """The log variance below 0 at which KL(N(0, var) || N(0, 1)) is `nats`, by bisection."""
-    low, high = -20.0, 0.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        cost = (np.exp(middle) - 1 - middle) / 2
-        low, high = (middle, high) if cost > nats else (low, middle)
-    return low
-
-
-LARGEST_LOG_VAR = narrowest(COMMITTED)
 
 
 def quarter(images):
@@ -102,7 +93,7 @@ def measure(data, *, treatment, seed) -> dict:
 
 def trained(images, treatment, fit_keys, seed):
     """The head start, if there is one, then the VAE."""
-    kind = CommittedVAE if treatment == "committed rate" else AutoregressiveVAE
+    kind = CommittedVAE if treatment == "committed rate" else vc.AutoregressiveVAE
     mean, rngs = images.mean(axis=0), nnx.Rngs(seed)
     vae = kind(LATENT_DIM, (200,), 196, width=300, mean_image=mean, rngs=rngs)
     vae.kl_weight = nnx.Variable(jnp.array(1.0))
