@@ -1,5 +1,6 @@
 """The helper package of the course. In lessons: `import vae_course as vc`."""
 
+from vae_course.annealing import annealed_log_likelihood, annealed_log_weights
 from vae_course.autoregressive import AutoregressiveVAE
 from vae_course.claims import claim, recorded
 from vae_course.data import Dataset, binarize, load
@@ -72,6 +73,8 @@ __all__ = [
     "LinearVAE",
     "MultivariateGaussian",
     "WithProposal",
+    "annealed_log_likelihood",
+    "annealed_log_weights",
     "binarize",
     "check",
     "claim",
