@@ -14,23 +14,24 @@ from vae_course.training import _epoch
 EVERY = 60  # seconds between two checkpoints
 
 
-def train_in_pieces(model, losses, data, key, tx, batch_size, path) -> tuple[float, float]:
+def train_in_pieces(model, losses, data, key, tx, batch_size, path) -> tuple[dict, float]:
     """`vc.fit` with one loss an epoch, saved every minute, going on where `path` ends.
 
     Returns:
-        seconds spent training (compiling included), and the last epoch's loss.
+        seconds spent training, compiling included (on the clock; of all cores together), and the
+        last epoch's loss.
     """
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
     leaves, structure = jax.tree.flatten((params, tx.init(params)))
-    done, seconds, loss = 0, 0.0, np.nan
+    done, spent, loss = 0, np.zeros(2), np.nan
     if path.exists():
         with np.load(path) as file:
-            done, seconds, loss = int(file["done"]), float(file["seconds"]), float(file["loss"])
+            done, spent, loss = int(file["done"]), file["spent"], float(file["loss"])
             leaves = [jnp.asarray(file[f"leaf{i}"]) for i in range(len(leaves))]
     state = jax.tree.unflatten(structure, leaves)
     keys = jax.random.split(key, len(losses))
     static = dict(graphdef=graphdef, tx=tx, batch_size=batch_size)
-    start = saved = time.perf_counter()
+    start, saved = clocks(), time.perf_counter()
     for epoch in tqdm(range(done, len(losses)), initial=done, total=len(losses)):
         state, metrics, finite = _epoch(
             state, rest, data, keys[epoch], loss_fn=losses[epoch], **static
@@ -41,12 +42,16 @@ def train_in_pieces(model, losses, data, key, tx, batch_size, path) -> tuple[flo
         if now - saved > EVERY or epoch + 1 == len(losses):
             saved = now
             arrays = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
-            counts = dict(done=epoch + 1, seconds=seconds + now - start, loss=loss)
+            counts = dict(done=epoch + 1, spent=spent + clocks() - start, loss=loss)
             save(path, **arrays, **counts)
     if done < len(losses):
-        seconds += time.perf_counter() - start
+        spent = spent + clocks() - start
     nnx.update(model, state[0])
-    return seconds, loss
+    return dict(zip(("seconds", "core_seconds"), spent.round().tolist(), strict=True)), loss
+
+
+def clocks() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def measure_in_pieces(bound, x, key, path, size: int = 250) -> np.ndarray:
