@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lessons execute results lint lock clean
+.PHONY: help setup lab test lessons execute results bench lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
 # The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.
@@ -28,6 +28,12 @@ results: $(READY)  ## measure the recorded tables again (the rows that are missi
 	$(BIN)/python experiments/curse.py
 	$(BIN)/python experiments/long_vae.py
 	$(BIN)/python experiments/collapse.py
+
+bench: $(READY)  ## measure the published table and the speed (up to 2 hours), write BENCHMARKS.md
+	$(BIN)/python -c 'import torch' || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[bench]'
+	$(BIN)/python experiments/speed.py
+	$(BIN)/python experiments/published.py
+	$(BIN)/python experiments/report.py
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Speed side by side: an epoch of the 784-400-20 VAE, and what sampling the prior costs.
 
-Written to vae_course/recorded/speed.json, in one run: the contenders take turns, in an order
+Written to experiments/speed.json, in one run: the contenders take turns, in an order
 that turns round each time. Real or stand-in images cost the same; grey values, as the PyTorch
 example has them, Adam at 1e-3, batch 128. PyTorch is needed only here.
 """
@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import vae_course as vc
-from vae_course.claims import RECORDED
 from vae_course.machine import matrix_product_rate
 
 BATCH, ROUNDS, GFLOP = 128, 7, 0.42
@@ -33,26 +33,20 @@ class TorchVAE(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.hidden, self.mean, self.log_var = (
-            nn.Linear(*shape) for shape in ((784, 400), (400, 20), (400, 20))
-        )
-        self.decoder = nn.Sequential(
-            nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784), nn.Sigmoid()
-        )
+        self.hidden = nn.Linear(784, 400)
+        self.mean, self.log_var = nn.Linear(400, 20), nn.Linear(400, 20)
+        self.decode = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
 
     def loss(self, x):
         hidden = F.relu(self.hidden(x))
         mean, log_var = self.mean(hidden), self.log_var(hidden)
         z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
-        misfit = F.binary_cross_entropy(self.decoder(z), x, reduction="sum")
+        misfit = F.binary_cross_entropy(torch.sigmoid(self.decode(z)), x, reduction="sum")
         return misfit + 0.5 * torch.sum(mean**2 + log_var.exp() - 1 - log_var)
 
 
 class OneByOne(torch.utils.data.Dataset):
-    """Bytes to a Pillow image to a tensor of floats, one image at a time, with its label.
-
-    What torchvision's MNIST with ToTensor does; its own code is not used.
-    """
+    """Each image from bytes by Pillow to floats, as torchvision's MNIST with ToTensor does."""
 
     def __init__(self, images, labels):
         self.bytes, self.labels = (images * 255).round().astype(np.uint8), labels
@@ -68,8 +62,7 @@ class OneByOne(torch.utils.data.Dataset):
 
 def torch_epochs(batches):
     """An epoch of PyTorch's well-known loop over whatever batches() yields."""
-    model = TorchVAE()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam((model := TorchVAE()).parameters(), lr=1e-3)
 
     def epoch():
         total = 0.0
@@ -131,7 +124,7 @@ def contenders(images, labels):
     tensors = torch.from_numpy(images)
 
     def in_memory():
-        return (tensors[rows] for rows in torch.randperm(len(tensors)).split(BATCH))
+        return (tensors[rows] for rows in torch.randperm(len(images)).split(BATCH))
 
     return {
         "vc.fit": fit_epochs(images),
@@ -150,7 +143,7 @@ def seconds(function) -> float:
 
 
 def side_by_side(images, labels) -> dict:
-    """Seconds an epoch, (rounds,) for each contender, and the machine's rate each round."""
+    """Seconds an epoch, ROUNDS for each contender, and the machine's rate each round."""
     runs = contenders(images, labels)
     for epoch in runs.values():
         epoch()  # compiles
@@ -170,21 +163,18 @@ def prior_sampling(images) -> dict:
     def cost(private=False, samples=512, batch=128, latent_dim=20):
         decoder = vc.Decoder(latent_dim, (400, 400), 784, rngs=nnx.Rngs(0))
         x = jnp.asarray(images[:batch])
-        q = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (batch, latent_dim)), vc.standard_normal(latent_dim)
-        )
-        own = vc.WithProposal(decoder, q)
-        estimate = vc.iwae_bound if private else vc.prior_log_likelihood
+        zeros = jnp.zeros((batch, latent_dim))
+        own = vc.WithProposal(decoder, vc.Gaussian(zeros, zeros))  # the prior, for each image
 
         def run():
-            return estimate(own if private else decoder, x, key, num_samples=samples)
+            if private:
+                return vc.iwae_bound(own, x, key, num_samples=samples)
+            return vc.prior_log_likelihood(decoder, x, key, num_samples=samples)
 
         run()
         return 1e3 * float(np.median([seconds(run) for _ in range(3 if private else 9)]))
 
-    return {
-        "shared": cost(),
-        "private": cost(private=True),
+    return {"shared": cost(), "private": cost(private=True)} | {
         "samples": {n: cost(samples=n) for n in (128, 512, 2048, 8192, 32768)},
         "batch": {n: cost(batch=n) for n in (8, 32, 128, 512, 2048)},
         "latent dimension": {n: cost(latent_dim=n) for n in (2, 10, 50, 200)},
@@ -203,8 +193,7 @@ def main() -> None:
         "epoch": side_by_side(images, data.train_labels),
         "prior": prior_sampling(images),
     }
-    (RECORDED / "speed.json").write_text(json.dumps(table, indent=1) + "\n")
-    print(json.dumps(table, indent=1))
+    Path(__file__).with_suffix(".json").write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from vae_course.estimators import check_batch, log_mean_exp
 TOGETHER = 1024  # chains that move at once: bounds the memory, and sets the bar's step
 WANTED = 0.65  # share of accepted proposals at which Hamiltonian Monte Carlo is near its best
 FIRST_SIZE = 0.1
-PILOT_CHAINS = 4
+PILOT_CHAINS = 2
 
 
 def annealed_log_weights(

@@ -14,7 +14,7 @@ WRONG = [
     ("13.1", lambda p, b: b[:-1] @ p, "not by b_(t-1)."),
     ("13.1", lambda p, b: jnp.mean(jnp.diff(b)[:, None] * p, axis=0), "not a mean"),
     ("13.1", lambda p, b: p.sum(axis=0), "Without the ladder"),
-    ("13.1", lambda p, b: (jnp.diff(b) @ p).sum(), "each chain"),
+    ("13.1", lambda p, b: (jnp.diff(b) @ p).sum(), "has shape"),
     ("13.1", lambda p, b: -jnp.diff(b) @ p, "The sign"),
     ("13.2", lambda u, d: (log_mean_exp(u), log_mean_exp(d)), "minus the log"),
     ("13.2", lambda u, d: (log_mean_exp(u), log_mean_exp(-d)), "negate after the mean"),

@@ -27,7 +27,6 @@ def examine_annealed_weight(fn) -> str | None:
             "Without the ladder every step counts fully; b_t - b_(t-1) is missing.": (
                 log_p.sum(axis=0)
             ),
-            "One log weight for each chain: sum over the steps only.": right.sum(),
             "The sign: upwards the weight is p(x | z) to the power b_t - b_(t-1).": -right,
         }
         answer = fn(jnp.array(log_p, jnp.float32), jnp.array(ladder, jnp.float32))
