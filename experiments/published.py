@@ -119,13 +119,17 @@ def resampled_loss(k, kept, vae, images, key):
         return vae.decode(z).log_prob(x) + log_prior - fixed_q.log_prob(z)
 
     noise = jax.random.normal(z_key, (k, *q.mean.shape))
-    log_w = jax.lax.stop_gradient(log_weights(fixed_q.mean + jnp.exp(0.5 * q.log_var) * noise))
+
+    def shifted(noise):
+        return q.mean[None] + jnp.exp(0.5 * q.log_var)[None] * noise
+
+    log_w = jax.lax.stop_gradient(log_weights(shifted(noise)))
     share = jax.nn.softmax(log_w, axis=0)
     ladder = (jnp.arange(kept)[:, None] + jax.random.uniform(draw_key, (1, len(x)))) / kept
     chosen = jnp.sum(jnp.cumsum(share, axis=0)[:, None] < ladder[None], axis=0).clip(max=k - 1)
     noise = jnp.take_along_axis(noise, chosen[..., None], axis=0)
     weight = jnp.take_along_axis(share, chosen, axis=0)[..., None]
-    z = q.mean + jnp.exp(0.5 * q.log_var) * noise
+    z = shifted(noise)
     z = jax.lax.stop_gradient(z) + weight * (z - jax.lax.stop_gradient(z))
     bound, kept_term = jnp.mean(vc.log_mean_exp(log_w)), jnp.mean(log_weights(z))
     return -(jax.lax.stop_gradient(bound - kept_term) + kept_term), {}

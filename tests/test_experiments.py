@@ -25,22 +25,23 @@ def gradients(loss, images, keys):
     """Of every parameter, by each key: (len(keys), num_params)."""
     graphdef, params = nnx.split(small_vae())
 
-    def gradient(key):
+    def gradient(key, images):
         grads = jax.grad(lambda p: loss(nnx.merge(graphdef, p), images, key)[0])(params)
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(grads)])
 
-    return np.asarray(jax.jit(jax.vmap(gradient))(keys))
+    return np.asarray(jax.jit(jax.vmap(gradient, in_axes=(0, None)))(keys, images))
 
 
 def test_the_resampled_gradient_has_the_mean_of_the_plain_one():
     def plain(vae, images, key):
-        return -jnp.mean(vc.iwae_bound(vae, images, key, num_samples=5)), {}
+        log_w = vc.importance_log_weights(vae, images, key, num_samples=5)
+        return -jnp.mean(vc.log_mean_exp(log_w)), {}
 
     images = jax.random.bernoulli(jax.random.key(1), 0.5, (3, 6)).astype(jnp.float32)
-    keys = jax.random.split(jax.random.key(2), 20_000)
-    expected = gradients(plain, images, keys)
-    found = gradients(published.bound_loss(5, 2), images, keys)
-    error = np.sqrt((expected.var(axis=0) + found.var(axis=0)) / len(keys))
+    keys = jax.random.split(jax.random.key(2), (2, 20_000))
+    expected = gradients(plain, images, keys[0])
+    found = gradients(published.bound_loss(5, 2), images, keys[1])
+    error = np.sqrt((expected.var(axis=0) + found.var(axis=0)) / 20_000)
     off = (found.mean(axis=0) - expected.mean(axis=0))[error > 0] / error[error > 0]
     assert len(off) > 50
     assert np.abs(off).max() < 4.5
@@ -66,7 +67,7 @@ def test_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, monk
         train(small_vae(), "halved.npz", [*losses[:3], broken])
     spent, loss = train(halved, "halved.npz")
     assert np.isfinite(loss)
-    assert spent["core_seconds"] > 0
+    assert set(spent) == {"seconds", "core_seconds"}
     jax.tree.map(
         np.testing.assert_array_equal, *(nnx.state(vae, nnx.Param) for vae in (whole, halved))
     )

@@ -82,7 +82,7 @@ def annealed_log_likelihood(model, x: jax.Array, key: jax.Array, **options) -> j
 
 @partial(nnx.jit, static_argnames=("num_chains", "num_steps", "num_leapfrog"))
 def _log_weights(model, x, start, sample, key, *, num_chains, num_steps, num_leapfrog):
-    pilot_key, first_key, key = jax.random.split(key, 3)
+    pilot_key, key = jax.random.split(key)
     ladder = jax.nn.sigmoid(jnp.linspace(-4, 4, num_steps + 1))
     ladder = (ladder - ladder[0]) / (ladder[-1] - ladder[0])
     ladder = ladder if sample is None else ladder[::-1]
@@ -92,6 +92,7 @@ def _log_weights(model, x, start, sample, key, *, num_chains, num_steps, num_lea
         return model.decode(z).log_prob(x) + prior.log_prob(z) - start.log_prob(z)
 
     def chains(key, number, sizes):
+        first_key, key = jax.random.split(key)
         if sample is None:
             z = start.sample(first_key, number)
         else:
@@ -111,7 +112,7 @@ def _walk(log_ratio, log_start, z, ladder, sizes, key, num_leapfrog):
         b, new_b, key, given = inputs
         log_weight += (new_b - b) * ratio
         size = size if sizes is None else given
-        (z, ratio), chance = move((z, ratio), new_b, size[:, None], key)
+        (z, ratio), chance = move((z, ratio), new_b, size[None, :, None], key)
         return (z, ratio, log_weight, size * jnp.exp(0.2 * (jnp.mean(chance, 0) - WANTED))), size
 
     def move(old, b, size, key):
