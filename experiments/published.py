@@ -56,23 +56,13 @@ def measure(data, *, split, seed, stages, bound_samples, **setting) -> dict:
     if split == "validation":
         train, test = train[:-10_000], train[-1_000:]
     fit_key, bound_key = jax.random.split(jax.random.key(seed))
-    vae = build(train, setting, seed)
-    epochs = [tuple(samples) for *samples, count in stages for _ in range(count)]
-    tx = adam(setting["learning_rate"], len(train), setting["batch_size"], len(epochs))
     name = "-".join(str(part) for part in (split, seed, stages, *setting.values()))
-    checkpoint = FOLDER / "".join(c if c.isalnum() or c == "-" else "_" for c in name)
-    spent, loss = train_in_pieces(
-        vae,
-        [bound_loss(*stage) for stage in epochs],
-        jnp.asarray(train),
-        fit_key,
-        tx,
-        setting["batch_size"],
-        checkpoint.with_suffix(".training.npz"),
-    )
+    path = FOLDER / "".join(c if c.isalnum() or c == "-" else "_" for c in name)
+    vae = build(train, setting, seed)
+    spent, loss = train_in_stages(vae, train, stages, setting, fit_key, path)
     x = vc.binarize(test, jax.random.key(0))
     bound = partial(vc.iwae_bound, vae, num_samples=bound_samples)
-    log_p = measure_in_pieces(bound, x, bound_key, checkpoint.with_suffix(".bound.npz"))
+    log_p = measure_in_pieces(bound, x, bound_key, path.with_suffix(".bound.npz"))
     return {
         "log_p": float(log_p.mean()),
         "standard_error": float(log_p.std(ddof=1) / np.sqrt(len(log_p))),
@@ -82,6 +72,21 @@ def measure(data, *, split, seed, stages, bound_samples, **setting) -> dict:
         **spent,
         "gflops": round(vc.machine.matrix_product_rate()),
     }
+
+
+def train_in_stages(vae, images, stages, setting, key, path):
+    """Seconds spent, and the last loss; one learning-rate schedule over all stages."""
+    epochs = [tuple(samples) for *samples, count in stages for _ in range(count)]
+    batch_size = setting["batch_size"]
+    return train_in_pieces(
+        vae,
+        [bound_loss(*stage) for stage in epochs],
+        jnp.asarray(images),
+        key,
+        adam(setting["learning_rate"], len(images), batch_size, len(epochs)),
+        batch_size,
+        path.with_suffix(".training.npz"),
+    )
 
 
 def build(images, setting, seed) -> vc.VAE:

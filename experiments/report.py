@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from published import SETTINGS
 
 import vae_course as vc
 
@@ -22,8 +23,10 @@ machine will differ, ratios less.
 
 MNIST, pixels drawn anew at every visit of a training image (all 60,000); the 10,000 test images
 drawn once (key 0). −log p(x) in nats per image by L_5000, an upper bound on average, ± standard
-error over images. Lower is better. *Core minutes*: processor time of training, both cores added
-up; *minutes*: on the clock, some of them beside other work on the same machine.
+error over images. Lower is better. {missing}
+
+*Core minutes*: processor time of training, both cores added up; *minutes*: on the clock, some of
+them beside other work on the same machine.
 
 {published}
 
@@ -95,6 +98,16 @@ def published_table() -> tuple[str, str]:
     return "\n".join(lines), "\n".join(tried)
 
 
+def not_measured() -> str:
+    """The rows of published.py's settings that its table lacks."""
+    rows = vc.recorded("published")["rows"]
+    lacking = [s for s in SETTINGS if not any(s.items() <= row.items() for row in rows)]
+    if not lacking:
+        return ""
+    names = (f"hidden {s['hidden']}, {s['stages']}, seed {s['seed']}" for s in lacking)
+    return "Not measured yet: " + "; ".join(names) + "."
+
+
 def epoch_table(epoch: dict) -> str:
     ours = np.array(epoch["vc.fit"])
     lines = ["| loop | seconds | times `vc.fit` |", "|---|---|---|"]
@@ -130,6 +143,7 @@ def main() -> None:
     draw(prior)
     text = TEXT.format(
         published=published,
+        missing=not_measured(),
         tried=tried,
         epoch=epoch_table(epoch),
         rounds=len(epoch["gflops"]),

@@ -112,27 +112,9 @@ def _walk(log_ratio, log_start, z, ladder, sizes, key, num_leapfrog):
         b, new_b, key, given = inputs
         log_weight += (new_b - b) * ratio
         size = size if sizes is None else given
-        (z, ratio), chance = move((z, ratio), new_b, size[None, :, None], key)
+        move = partial(_move, log_ratio, log_start, new_b, num_leapfrog=num_leapfrog)
+        (z, ratio), chance = move((z, ratio), size[None, :, None], key)
         return (z, ratio, log_weight, size * jnp.exp(0.2 * (jnp.mean(chance, 0) - WANTED))), size
-
-    def move(old, b, size, key):
-        """One Hamiltonian Monte Carlo move of every chain, and its chance to be accepted."""
-        push_key, accept_key = jax.random.split(key)
-        push = jax.random.normal(push_key, old[0].shape)
-
-        def log_density(z):
-            return log_start(z) + b * log_ratio(z)
-
-        z, new_push = _leapfrog(log_density, old[0], push, size, num_leapfrog)
-        new = z, log_ratio(z)
-        gain = log_start(z) + b * new[1] - log_start(old[0]) - b * old[1]
-        gain += 0.5 * jnp.sum(push**2 - new_push**2, axis=-1)
-        chance = jnp.where(jnp.isnan(gain), 0.0, jnp.exp(jnp.minimum(gain, 0.0)))
-        accept = jax.random.uniform(accept_key, chance.shape) < chance
-        return (
-            jnp.where(accept[..., None], new[0], old[0]),
-            jnp.where(accept, new[1], old[1]),
-        ), chance
 
     num_steps = len(ladder) - 1
     given = jnp.zeros((num_steps, z.shape[1])) if sizes is None else sizes
@@ -142,9 +124,24 @@ def _walk(log_ratio, log_start, z, ladder, sizes, key, num_leapfrog):
     return log_weight, sizes
 
 
-def _leapfrog(log_density, z, push, size, num_leapfrog):
-    gradient = jax.grad(lambda z: jnp.sum(log_density(z)))
+def _move(log_ratio, log_start, b, old, size, key, *, num_leapfrog):
+    """One Hamiltonian Monte Carlo move of every chain (Neal 2011), and its chance of acceptance.
 
+    old: z (chains, batch, latent_dim), and log_ratio(z).
+    """
+    push_key, accept_key = jax.random.split(key)
+    push = jax.random.normal(push_key, old[0].shape)
+    gradient = jax.grad(lambda z: jnp.sum(log_start(z) + b * log_ratio(z)))
+    z, new_push = _leapfrog(gradient, old[0], push, size, num_leapfrog)
+    new = z, log_ratio(z)
+    gain = log_start(z) + b * new[1] - log_start(old[0]) - b * old[1]
+    gain += 0.5 * jnp.sum(push**2 - new_push**2, axis=-1)
+    chance = jnp.where(jnp.isnan(gain), 0.0, jnp.exp(jnp.minimum(gain, 0.0)))
+    accept = jax.random.uniform(accept_key, chance.shape) < chance
+    return (jnp.where(accept[..., None], z, old[0]), jnp.where(accept, new[1], old[1])), chance
+
+
+def _leapfrog(gradient, z, push, size, num_leapfrog):
     def step(_, carry):
         z, push = carry
         push += size * gradient(z)
