@@ -29,7 +29,7 @@ results: $(READY)  ## measure the recorded tables again (the rows that are missi
 	$(BIN)/python experiments/long_vae.py
 	$(BIN)/python experiments/collapse.py
 
-bench: $(READY)  ## measure the published table and the speed (up to 2 hours), write BENCHMARKS.md
+bench: $(READY)  ## measure the published table and the speed (hours; resumable), write BENCHMARKS.md
 	$(BIN)/python -c 'import torch' || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[bench]'
 	$(BIN)/python experiments/speed.py
 	$(BIN)/python experiments/published.py

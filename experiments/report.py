@@ -55,9 +55,8 @@ in one run, the order turned round each time. Median seconds an epoch; how often
   read after each batch. *Tensors in memory* is the same loop on shuffled rows of one tensor.
 - *A step at a time* is the usual JAX loop: one compiled step, each batch sent from the host.
 - `vc.fit` reaches {share:.0f} % of this machine's matrix-product rate (1024 × 1024, float32,
-  measured in each round). Products of 128 rows alone reach about three quarters of it; Adam's
-  pass over the weights and the log-likelihood's exponentials take most of the rest. Unrolling the
-  scan and donating its buffers were tried and changed nothing.
+  measured in each round). Unrolling the scan and donating its buffers were tried and
+  changed nothing.
 
 ## Sampling the prior
 
