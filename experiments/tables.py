@@ -27,7 +27,7 @@ def fill(name: str, script: str, settings, measure) -> None:
         raise SystemExit("This table is about real MNIST, which could not be loaded.")
     table = json.loads(path.read_text()) if path.exists() else {"script": script, "rows": []}
     for setting in settings:
-        if any(setting.items() <= row.items() for row in table["rows"]):
+        if is_measured(setting, table["rows"]):
             continue
         row = setting | measure(data, **setting)
         table["rows"].append(row)
@@ -36,6 +36,11 @@ def fill(name: str, script: str, settings, measure) -> None:
         part.write_text(json.dumps(table, indent=1) + "\n")
         os.replace(part, path)
         print(json.dumps({k: v for k, v in row.items() if not isinstance(v, list)}), flush=True)
+
+
+def is_measured(setting: dict, rows) -> bool:
+    """Whether one of the rows was measured with these settings."""
+    return any(setting.items() <= row.items() for row in rows)
 
 
 def adam(peak: float, num_images: int, batch_size: int, num_epochs: int):
