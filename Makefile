@@ -1,12 +1,13 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lessons execute results bench lint lock clean
+.PHONY: help setup lab test lessons execute results bench publish colab test-colab test-browser \
+	test-lowest test-newest lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
 # The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.
 NBVAL := -p tools.nbval_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## install everything into .venv
 
@@ -34,6 +35,25 @@ bench: $(READY)  ## measure the published table and the speed (hours; resumable)
 	$(BIN)/python experiments/speed.py
 	$(BIN)/python experiments/published.py
 	$(BIN)/python experiments/report.py
+
+publish: $(READY)  ## name the course's public address everywhere: make publish REPO=owner/name
+	$(BIN)/python tools/publish.py "$(REPO)"
+
+colab: $(READY)  ## write copies of the lessons that need no repository, to build/colab
+	$(BIN)/python tools/self_contained.py
+
+test-colab: $(READY)  ## run lessons on Colab's versions, as Colab would (LESSONS: which; FORMS)
+	$(BIN)/python -m pytest tests/slow/test_colab.py
+
+test-browser: $(READY)  ## work through a lesson in a real browser (needs Chromium)
+	$(BIN)/python -c 'import playwright' 2>/dev/null || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[browser]'
+	$(BIN)/python -m pytest tests/slow/test_browser.py
+
+test-lowest: $(READY)  ## run the unit tests on the oldest packages that are allowed
+	sh tools/other_versions.sh lowest-direct
+
+test-newest: $(READY)  ## run the unit tests on the newest packages that are allowed
+	sh tools/other_versions.sh highest
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

@@ -44,9 +44,9 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve():
-    """handler -> the port of a local server that answers with it until the test ends."""
+    """handler -> the port of a local server that answers with it until the tests of a file end."""
     servers = []
 
     def start(handler):

@@ -1,69 +1,22 @@
 """`load` over a real HTTP server: the good day, and the bad days of downloads and caches."""
 
 import contextlib
-import gzip
-import hashlib
 import io
 import os
 import resource
-import struct
 import tempfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
 
 import numpy as np
 import pytest
+from mnist_server import Files, assert_is_small_mnist, serve_small_mnist, small_mnist
 
 import vae_course as vc
 from vae_course import data, download
 
 
-def small_mnist():
-    rng = np.random.default_rng(0)
-    return {
-        "x_train": rng.integers(0, 256, (30, 28, 28), dtype=np.uint8),
-        "y_train": rng.integers(0, 10, 30, dtype=np.uint8),
-        "x_test": rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
-        "y_test": rng.integers(0, 10, 10, dtype=np.uint8),
-    }
-
-
-class Files(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def served(tmp_path, serve, monkeypatch):
-    """Four files like MNIST's on a local server, with checksums as tfds registers them."""
-    from tensorflow_datasets.core.download.checksums import UrlInfo
-
-    folder = tmp_path / "www"
-    folder.mkdir()
-    port = serve(partial(Files, directory=str(folder)))
-    url_infos = {}
-    for key, name in download.FILES.items():
-        array = small_mnist()[key]
-        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-        content = gzip.compress(header + array.tobytes())
-        (folder / name).write_bytes(content)
-        url = f"http://127.0.0.1:{port}/{name}"
-        url_infos[url] = UrlInfo(len(content), hashlib.sha256(content).hexdigest(), name)
-    monkeypatch.setattr(download, "url_infos", lambda name: url_infos)
-    return folder
-
-
-def assert_is_small_mnist(loaded):
-    arrays = small_mnist()
-    assert loaded.name == "mnist"
-    assert not loaded.is_stand_in
-    assert loaded.train_images.shape == (30, 784)
-    assert loaded.test_images.dtype == np.float32
-    np.testing.assert_allclose(
-        loaded.train_images, arrays["x_train"].reshape(30, 784) / 255, rtol=1e-6
-    )
-    np.testing.assert_array_equal(loaded.test_labels, arrays["y_test"])
-    np.testing.assert_array_equal(loaded.train_labels, arrays["y_train"])
+    return serve_small_mnist(tmp_path, serve, monkeypatch, Files)
 
 
 def test_it_downloads_once_and_then_reads_the_cache(served, cache):

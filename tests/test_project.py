@@ -50,7 +50,7 @@ def test_one_version():
 
 def test_a_bare_make_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    targets = set(re.search(r"^\.PHONY: ((.*\\\n)*.*)$", makefile, re.M)[1].split()) - {"\\"}
     command = ["make", "--no-print-directory"]  # make may have called this test
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in listed.splitlines()} == targets
@@ -105,3 +105,23 @@ except urllib.error.URLError:
 """
     command = [sys.executable, "tools/offline.py", sys.executable, "-c", code]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 7
+
+
+def test_workflows_and_ci_only_call_targets_that_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    workflow = (ROOT / ".github/workflows/test.yml").read_text()
+    commands = re.findall(r"run: (.*)", workflow)
+    assert commands
+    assert all(re.fullmatch(r"make [a-z-]+", command) for command in commands)
+    ci = (ROOT / ".ci/run").read_text()
+    called = {c.split()[1] for c in commands} | set(re.findall(r"\bmake ([a-z-]+)", ci))
+    assert called <= targets
+
+
+def test_environment_yml_is_read_right_by_repo2docker():
+    """It takes `python=3.x` from the file, and stages the repository for -r and -e."""
+    text = (ROOT / "environment.yml").read_text()
+    (python,) = re.findall(r"^  - python\s*=+\s*([\d.]+)$", text, re.MULTILINE)
+    assert (3, 11) <= tuple(map(int, python.split("."))) <= (3, 13)
+    local = re.findall(r"^      - (-[re]) (\S+)$", text, re.MULTILINE)
+    assert local == [("-r", "requirements.lock"), ("-e", ".")]

@@ -2,16 +2,15 @@
 
 usage: python tools/execute.py [notebook ...]        (all of them by default)
 
-A notebook is written back only after it has run to its end. Its head then gives the
-time this run took and the speed of this machine, and its metadata a hash of the
-source, by which a test knows that outputs and source belong together.
+A notebook is written back only after it has run to its end, in at most 2 GB of memory.
+Its head then gives the time this run took and the speed of this machine, and its
+metadata a hash of the source, by which a test knows that outputs and source belong
+together.
 """
 
 import json
-import os
 import re
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,9 +21,10 @@ import vae_course as vc
 from vae_course.machine import REFERENCE, matrix_product_rate
 
 sys.path.insert(0, str(Path(__file__).parent))
-from notebook_source import source_hash
+from notebook_files import source_hash, write
 
 ROOT = Path(__file__).parent.parent
+MEMORY = 2.5  # GB; a small machine has 3 or 4, and other programs
 TIME = re.compile(r"^\*Time: about .*\*$", flags=re.MULTILINE)
 
 
@@ -37,24 +37,43 @@ def main(paths: list[Path]) -> None:
     REFERENCE.write_text(json.dumps({"gflops": round(rate)}) + "\n")
     for path in paths:
         start = time.perf_counter()
-        notebook = execute(path)
+        notebook, peak = execute(path)
         seconds = time.perf_counter() - start
         write_head(notebook, seconds, rate)
         notebook.metadata["vae_course"] = {"source_hash": source_hash(notebook)}
-        replace(path, notebook)
-        print(f"{path.name}: {seconds:.0f} s, {path.stat().st_size / 1e3:.0f} kB")
+        write(path, notebook)
+        print(
+            f"{path.name}: {seconds:.0f} s, at most {peak:.2f} GB of memory, "
+            f"{path.stat().st_size / 1e3:.0f} kB on disk",
+            flush=True,
+        )
 
 
 def execute(path: Path):
-    """The notebook with fresh outputs; raises at the first error of a cell."""
+    """The notebook with fresh outputs, and its peak memory in GB; raises at the first error."""
     notebook = nbformat.read(path, as_version=4)
+    peaks = []  # after each cell: when the hook for the end is called, the kernel is gone
     client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": path.parent}}, record_timing=False
+        notebook,
+        timeout=600,
+        resources={"metadata": {"path": path.parent}},
+        record_timing=False,
+        on_cell_executed=lambda **_: peaks.append(peak_memory(client.km.provisioner.pid)),
     )
     client.execute()
+    if peaks[-1] > MEMORY:
+        sys.exit(f"{path.name} needs {peaks[-1]:.2f} GB of memory, {MEMORY} are allowed")
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
-    return notebook
+    return notebook, peaks[-1]
+
+
+def peak_memory(pid: int) -> float:
+    """The most memory a process has held so far, in GB; only Linux tells (elsewhere NaN)."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return float("nan")
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 1e6
 
 
 def write_head(notebook, seconds: float, rate: float) -> None:
@@ -64,14 +83,6 @@ def write_head(notebook, seconds: float, rate: float) -> None:
     head.source, count = TIME.subn(line, head.source)
     if count != 1:
         sys.exit("The first cell must have one line '*Time: about ...*'")
-
-
-def replace(path: Path, notebook) -> None:
-    """Writes beside the target and renames: an interruption leaves the old notebook whole."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
-        nbformat.write(notebook, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 if __name__ == "__main__":

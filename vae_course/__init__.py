@@ -1,5 +1,6 @@
 """The helper package of the course. In lessons: `import vae_course as vc`."""
 
+from vae_course import versions  # noqa: F401  first: it refuses too old a stack
 from vae_course.annealing import annealed_log_likelihood, annealed_log_weights
 from vae_course.autoregressive import AutoregressiveVAE
 from vae_course.claims import claim, recorded

@@ -1,5 +1,6 @@
 """Annealed importance sampling (Neal 2001): log p(x) without an encoder, in nats per image."""
 
+import sys
 from functools import partial
 
 import jax
@@ -57,7 +58,9 @@ def annealed_log_weights(
     numbers = dict(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
     blocks = []
     for first, block_key in zip(
-        tqdm(firsts, unit="block", leave=False), jax.random.split(key, len(firsts)), strict=True
+        tqdm(firsts, unit="block", leave=False, file=sys.stdout),
+        jax.random.split(key, len(firsts)),
+        strict=True,
     ):
         # The last block is filled up with its own rows, so that nothing compiles again.
         picked = np.arange(first, first + rows) % len(x)

@@ -86,6 +86,11 @@ def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
                 f"images must lie in [0, 1], got values from {low:g} to {high:g}; "
                 "divide bytes by 255"
             )
+    return _draw(images, key)
+
+
+@jax.jit  # step by step, 60,000 images would need several times their memory
+def _draw(images, key):
     return jax.random.bernoulli(key, images).astype(jnp.float32)
 
 
@@ -112,7 +117,7 @@ def _read(path: Path):
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in KEYS}
         _check(arrays)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # whatever is wrong with a cache, a new copy mends it
         print(f"The cached {path.name} is of no use ({type(error).__name__}: {error}).")

@@ -3,10 +3,12 @@
 Only the manager is used: building a data set inside tensorflow-datasets needs TensorFlow.
 """
 
+import functools
 import gzip
 import struct
 import tempfile
 import threading
+import unittest.mock
 import urllib.error
 import urllib.request
 
@@ -19,6 +21,7 @@ FILES = {  # the IDX file that holds each array
     "y_test": "t10k-labels-idx1-ubyte.gz",
 }
 HOST_TIMEOUT = 4  # seconds to wait for a first answer, before the stand-in
+STALL_TIMEOUT = 20  # seconds without a byte, after which a download has failed
 
 
 def url_infos(name: str):
@@ -30,8 +33,11 @@ def url_infos(name: str):
 
 def download(name: str, url_infos) -> dict[str, np.ndarray]:
     """The four arrays of a data set; raises whatever goes wrong on the way."""
+    import requests
     import tensorflow_datasets as tfds
 
+    # The manager would wait for ever for a server that falls silent, and offers no time-out.
+    impatient = functools.partialmethod(requests.Session.get, timeout=STALL_TIMEOUT)
     urls = {key: next(u for u in url_infos if u.endswith(file)) for key, file in FILES.items()}
     with tempfile.TemporaryDirectory() as folder:
         manager = tfds.download.DownloadManager(
@@ -40,8 +46,9 @@ def download(name: str, url_infos) -> dict[str, np.ndarray]:
             dataset_name=name,
             force_checksums_validation=True,
         )
-        # One after the other: when one fails, no other thread is still writing to the folder.
-        paths = {key: manager.download(url) for key, url in urls.items()}
+        with unittest.mock.patch.object(requests.Session, "get", impatient):
+            # One after the other: when one fails, no other thread still writes to the folder.
+            paths = {key: manager.download(url) for key, url in urls.items()}
         return {key: _decode_idx(gzip.decompress(path.read_bytes())) for key, path in paths.items()}
 
 

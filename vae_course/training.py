@@ -4,6 +4,7 @@
 data go to the device once, and each epoch is one compiled call.
 """
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -58,7 +59,8 @@ def fit(
     static = {"graphdef": graphdef, "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
     run_epoch = _epoch if scan else _epoch_by_steps
     history = []
-    with tqdm(total=num_epochs, unit="epoch", leave=False) as bar:
+    # On stdout: what comes on stderr a notebook paints in the colour of errors.
+    with tqdm(total=num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
         for epoch, epoch_key in enumerate(jax.random.split(key, num_epochs), start=1):
             state, metrics, finite = run_epoch(state, rest, batches_of, epoch_key, **static)
             if not finite:

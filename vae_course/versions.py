@@ -1,0 +1,24 @@
+"""The oldest versions that the course runs on, held against what is installed."""
+
+from importlib.metadata import version
+
+FLOORS = {"jax": (0, 7, 2), "flax": (0, 11, 2), "optax": (0, 2, 8), "numpy": (2, 0)}
+
+
+def check_versions() -> None:
+    """Raises RuntimeError, in one sentence that says what to do, if a package is too old."""
+    for name, floor in FLOORS.items():
+        if _numbers(version(name)) < floor:
+            wanted = ".".join(map(str, floor))
+            raise RuntimeError(
+                f"This course needs {name} {wanted} or newer and found {version(name)}: on Colab "
+                "choose the latest runtime version (Runtime > Change runtime type), elsewhere "
+                "start again from a fresh environment (README, first command)."
+            )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
+
+
+check_versions()  # on import, so before the package's other files meet an old jax or flax
