@@ -18,7 +18,9 @@ from vae_course import download
 ROOT = Path(__file__).parent.parent
 TWICE = os.environ.get("VAE_COURSE_TWICE", "00")
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TO_RUN_TWICE = [path for path in LESSONS if TWICE == "all" or path.stem[:2] in TWICE.split(",")]
+TO_RUN_TWICE = [
+    path for path in LESSONS if TWICE == "all" or path.stem.split("_")[0] in TWICE.split(",")
+]
 
 
 # No home: even an administrator, who may write everywhere, cannot make this folder.

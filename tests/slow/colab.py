@@ -34,7 +34,9 @@ def chosen():
         paths = NOTEBOOKS[:3] + NOTEBOOKS[3 + day % 3 :: 3]
         runs = [(FORMS[(day + number) % 2], path) for number, path in enumerate(paths)]
     else:
-        paths = [p for p in NOTEBOOKS if wanted == "all" or p.stem[:2] in wanted.split(",")]
+        paths = [
+            p for p in NOTEBOOKS if wanted == "all" or p.stem.split("_")[0] in wanted.split(",")
+        ]
         runs = [(form, path) for form in FORMS for path in paths]
     if not runs:
         raise ValueError(f"LESSONS={wanted} names no lesson: LESSONS=00,08 names two")
