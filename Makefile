@@ -42,7 +42,7 @@ publish: $(READY)  ## name the course's public address everywhere: make publish 
 colab: $(READY)  ## write copies of the lessons that need no repository, to build/colab
 	$(BIN)/python tools/self_contained.py
 
-test-colab: $(READY)  ## run lessons on Colab's versions, as Colab would (LESSONS: which; FORMS)
+test-colab: $(READY)  ## run the lessons on Colab's versions, as Colab would (LESSONS=00,08 or third)
 	$(BIN)/python -m pytest tests/slow/test_colab.py
 
 test-browser: $(READY)  ## work through a lesson in a real browser (needs Chromium)
