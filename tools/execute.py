@@ -2,7 +2,7 @@
 
 usage: python tools/execute.py [notebook ...]        (all of them by default)
 
-A notebook is written back only after it has run to its end, in at most 2 GB of memory.
+A notebook is written back only after it has run to its end within MEMORY.
 Its head then gives the time this run took and the speed of this machine, and its
 metadata a hash of the source, by which a test knows that outputs and source belong
 together.
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from notebook_files import source_hash, write
 
 ROOT = Path(__file__).parent.parent
-MEMORY = 2.5  # GB; a small machine has 3 or 4, and other programs
+MEMORY = 2.5  # GB; 2 is the aim, and lesson 11 needs 2.3
 TIME = re.compile(r"^\*Time: about .*\*$", flags=re.MULTILINE)
 
 
