@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import nbformat
 from jupyter_client import KernelManager
+from notebook_files import code_cells
+from offline import CLOSED_PORT
 
 TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours|GFLOP/s)\b|· time of ")
-CLOSED_PORT = "http://127.0.0.1:9"
 OFFLINE = {"http_proxy": CLOSED_PORT, "https_proxy": CLOSED_PORT, "no_proxy": ""}
 LESSON = """
 import jax, jax.numpy as jnp, numpy as np, optax
@@ -62,8 +63,7 @@ def python(code, **changes):
 
 def code_of(path) -> list[str]:
     """The sources of a notebook's code cells."""
-    cells = nbformat.read(path, as_version=4).cells
-    return [cell.source for cell in cells if cell.cell_type == "code"]
+    return [cell.source for cell in code_cells(nbformat.read(path, as_version=4))]
 
 
 @dataclass

@@ -2,17 +2,15 @@
 
 import copy
 import re
-import sys
 from pathlib import Path
 
 import nbformat
+import notebook_gates
 import pytest
 from nbconvert import HTMLExporter
+from notebook_files import source_hash, without_badge
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import notebook_gates  # noqa: E402
-from notebook_files import source_hash, without_badge  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 by_gate = pytest.mark.parametrize("gate", notebook_gates.GATES, ids=lambda gate: gate.__name__)

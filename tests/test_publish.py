@@ -3,17 +3,14 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
+import publish
 import pytest
+from notebook_files import code_cells, source_hash
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import publish  # noqa: E402
-from notebook_files import code_cells, source_hash  # noqa: E402
-
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STAMPED = ["pyproject.toml", "README.md", "CITATION.cff"]
 

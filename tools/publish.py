@@ -54,7 +54,11 @@ class Address:
 
 def published(root: Path = ROOT) -> Address | None:
     """The address in pyproject.toml, or None while there is none."""
-    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    return address_in((root / "pyproject.toml").read_text())
+
+
+def address_in(pyproject: str) -> Address | None:
+    settings = tomllib.loads(pyproject)
     repository = settings["tool"]["vae_course"]["repository"]
     return Address(repository, f"v{settings['project']['version']}") if repository else None
 
@@ -101,8 +105,7 @@ def publish(repository: str, root: Path = ROOT) -> None:
     pyproject = re.sub(
         r'^repository = ".*?"', f'repository = "{repository}"', path.read_text(), flags=re.M
     )
-    version = tomllib.loads(pyproject)["project"]["version"]
-    address = Address(repository, f"v{version}") if repository else None
+    address = address_in(pyproject)
     texts = {path: pyproject}
     for name, stamp in {"README.md": stamp_readme, "CITATION.cff": stamp_citation}.items():
         texts[root / name] = stamp((root / name).read_text(), address)

@@ -86,11 +86,6 @@ def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
                 f"images must lie in [0, 1], got values from {low:g} to {high:g}; "
                 "divide bytes by 255"
             )
-    return _draw(images, key)
-
-
-@jax.jit  # step by step, 60,000 images would need several times their memory
-def _draw(images, key):
     return jax.random.bernoulli(key, images).astype(jnp.float32)
 
 

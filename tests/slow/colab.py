@@ -9,14 +9,12 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import publish
+import self_contained
 from nbclient import NotebookClient
+from notebook_files import code_cells
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import publish  # noqa: E402
-import self_contained  # noqa: E402
-from notebook_files import code_cells  # noqa: E402
-
 VERSIONS = Path(__file__).parent / "colab_versions.txt"
 ENV = ROOT / "build" / "colab-env"
 PYTHON = ENV / "bin" / "python"
