@@ -110,7 +110,7 @@ def bound_loss(k: int, kept: int):
 def resampled_loss(k, kept, vae, images, key):
     """-L_k; its gradient is an unbiased estimate of the doubly reparameterised one.
 
-    That gradient (Tucker et al. 2019, equation 8) is an average over samples drawn with their
+    That gradient (Tucker et al. 2019) is an average over samples drawn with their
     own normalised weights. `kept` of the k are drawn (systematic resampling): only they are
     differentiated, which is where the time goes.
     """

@@ -35,7 +35,8 @@ Their rows: [Burda, Grosse, Salakhutdinov 2016](https://arxiv.org/abs/1509.00519
 for 3,280 passes with the plain gradient; L_5000, no standard error given. "VAE, k samples" averages
 k ELBO terms; that we did not repeat. Our rows for k > 1 use the doubly reparameterised gradient of
 L_k ([Tucker et al. 2019](https://arxiv.org/abs/1810.04152)), of which only a few of the k samples,
-drawn by their weights, are differentiated. "Stages" are (k, samples differentiated, passes).
+drawn by their weights, are differentiated (an idea of Burda et al. 2016, section 3).
+"Stages" are (k, samples differentiated, passes).
 
 What was tried beforehand: trained on the first 50,000 training images, measured on 1,000 of the
 other 10,000 by L_1000 (pixels drawn once, key 0). The last rows above differ from these in the

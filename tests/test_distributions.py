@@ -100,6 +100,10 @@ def test_pairs_refuse_shapes_that_do_not_fit():
         p.log_prob(jnp.zeros((3, 1)))
 
 
+def test_the_mode_of_a_coin_is_its_likelier_side():
+    np.testing.assert_array_equal(vc.Bernoulli(jnp.array([-1.0, 0.5, 2.0])).mode, [0, 1, 1])
+
+
 ROOT = jnp.array([[1.0, 0.0], [0.8, 0.5]])
 DISTRIBUTIONS = {
     "bernoulli": (vc.Bernoulli(jnp.array([-1.0, 2.0])), None),

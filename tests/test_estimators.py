@@ -8,6 +8,7 @@ from flax import nnx
 from scipy.special import logsumexp
 
 import vae_course as vc
+from vae_course import estimators
 
 
 def test_log_mean_exp_is_scipys_where_exp_underflows():
@@ -21,9 +22,10 @@ def test_log_mean_exp_of_impossible_values_is_minus_infinity():
     assert vc.log_mean_exp(jnp.full(4, -jnp.inf)) == -jnp.inf
 
 
-def test_log_mean_exp_refuses_nothing():
+@pytest.mark.parametrize("shape", [(0, 3), ()])
+def test_log_mean_exp_refuses_nothing(shape):
     with pytest.raises(ValueError, match="nothing to average"):
-        vc.log_mean_exp(jnp.zeros((0, 3)))
+        vc.log_mean_exp(jnp.zeros(shape))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -57,6 +59,25 @@ def test_streaming_gives_the_average_of_all_samples(num_samples):
     x = jnp.array([[1.0, 2.0, -40.0], [0.0, 0.0, 0.0]])
     estimate = vc.prior_log_likelihood(model, x, jax.random.key(0), num_samples=num_samples)
     np.testing.assert_allclose(estimate, model.log_likelihood(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("estimator", [vc.elbo, vc.elbo_analytic_kl])
+def test_one_sample_is_the_default(linear_gaussian, estimator):
+    model, x = linear_gaussian(0, 5, 2)
+    model = vc.WithProposal(model, model.best_diagonal(x))
+    key = jax.random.key(0)
+    one = estimator(model, x, jax.random.clone(key), num_samples=1)
+    np.testing.assert_array_equal(estimator(model, x, key), one)
+
+
+def test_a_batch_larger_than_a_block_has_one_sample_a_block(monkeypatch):
+    """A decoder that ignores z, with the prior as q, has weights p(x) all."""
+    monkeypatch.setattr(estimators, "PAIRS", 4)
+    model = vc.LinearGaussian(jnp.zeros((3, 2)), jnp.ones(3), jnp.float32(2.0))
+    q = vc.Gaussian(jnp.zeros((5, 2)), jnp.zeros((5, 2)))
+    x = jnp.arange(15.0).reshape(5, 3)
+    bound = vc.iwae_bound(vc.WithProposal(model, q), x, jax.random.key(0), num_samples=3)
+    np.testing.assert_allclose(bound, model.log_likelihood(x), rtol=1e-5)
 
 
 def test_memory_does_not_grow_with_the_samples():

@@ -179,6 +179,10 @@ def test_a_linear_vae_keeps_just_the_latents_whose_eigenvalue_is_above_the_noise
     np.testing.assert_allclose(rates.sum(), theory, atol=0.01)
 
 
+def test_a_noise_variance_to_be_trained_starts_at_one():
+    assert vc.LinearVAE(2, 3, rngs=nnx.Rngs(0)).model().noise_var == 1
+
+
 def test_a_linear_vaes_elbo_is_the_sampled_one(digits):
     vae = vc.LinearVAE(3, 64, noise_var=9.0, rngs=nnx.Rngs(0))
     x = jnp.array(digits[:5])

@@ -119,7 +119,7 @@ def test_the_posterior_as_proposal_has_weights_without_variance(linear_gaussian)
 
 def test_l_k_climbs_from_the_elbo_to_log_p(with_q):
     model, x = with_q(1)
-    keys = jax.random.split(jax.random.key(1), 200)
+    keys = jax.random.split(jax.random.key(1), 800)  # 200 leave L_64 - L_4 at 4 errors only
 
     def average(num_samples):
         bounds = [vc.iwae_bound(model, x, key, num_samples=num_samples) for key in keys]
@@ -149,10 +149,10 @@ def test_blocks_hold_every_sample_once(with_q, monkeypatch, num_samples):
     bound = vc.iwae_bound(perfect, x, key, num_samples=num_samples)
     np.testing.assert_allclose(bound, exact, atol=1e-3)
     log_weights = vc.importance_log_weights(
-        perfect, x, jax.random.clone(key), num_samples=num_samples
-    )
+        model, x, jax.random.clone(key), num_samples=num_samples
+    )  # of another q: with the posterior all are equal
     assert log_weights.shape == (num_samples, 7)
-    assert len(np.unique(np.asarray(log_weights)[:, 0])) >= min(num_samples, 3)
+    assert len(np.unique(np.asarray(log_weights)[:, 0])) == num_samples
     jax.clear_caches()
 
 

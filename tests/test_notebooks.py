@@ -138,6 +138,11 @@ def add_cells(notebook):
     notebook.cells += [nbformat.v4.new_code_cell("1") for _ in range(26)]
 
 
+def add_cells_to_an_appendix(notebook):
+    notebook.cells[0].source += " (appendix)"
+    add_cells(notebook)
+
+
 def lengthen_every_cell(notebook):
     for cell in notebook_gates.code_cells(notebook):
         cell.source = "\n".join(["pass"] * 13)
@@ -192,6 +197,7 @@ TWINS = [
     ("claims", write_in_code('vc.claim("00.9", "x", x, says=x, within=1)'), "must promise"),
     ("size", add_cells, "code cells, at most 25"),
     ("size", write_in_code("pass\n" * 30), "lines in the longest code cell"),
+    ("size", add_cells_to_an_appendix, "code cells, at most 30"),
     ("size", lengthen_every_cell, "lines in the median code cell"),
     ("size", write_in_text("word " * 1500), "words of prose"),
     ("size", add_output(**HOME | {"text": "x" * 1_000_000}), "bytes"),

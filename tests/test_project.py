@@ -48,6 +48,19 @@ def test_one_version():
     assert f"version: {vae_course.__version__}" in (ROOT / "CITATION.cff").read_text()
 
 
+def test_the_import_brings_nothing_heavy_besides_jax_flax_and_optax():
+    """SciPy's statistics and matplotlib take seconds to load: they come when they are wanted."""
+    code = """
+import sys, jax, optax, flax.nnx
+before = set(sys.modules)
+import vae_course
+brought = {name.split(".")[0] for name in set(sys.modules) - before}
+print(brought & {"scipy", "matplotlib", "IPython", "sklearn", "tensorflow_datasets", "pandas"})
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "set()", result.stderr
+
+
 def test_a_bare_make_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.search(r"^\.PHONY: ((.*\\\n)*.*)$", makefile, re.M)[1].split()) - {"\\"}

@@ -3,9 +3,9 @@
 usage: python tools/execute.py [notebook ...]        (all of them by default)
 
 A notebook is written back only after it has run to its end within MEMORY.
-Its head then gives the time this run took and the speed of this machine, and its
-metadata a hash of the source, by which a test knows that outputs and source belong
-together.
+Its head then gives the time this run took and the speed of this machine, its metadata
+a hash of the source, by which a test knows that outputs and source belong together,
+and README.md its minutes.
 """
 
 import json
@@ -22,6 +22,7 @@ from vae_course.machine import REFERENCE, matrix_product_rate
 
 sys.path.insert(0, str(Path(__file__).parent))
 from notebook_files import source_hash, write
+from readme import show_in_readme
 
 ROOT = Path(__file__).parent.parent
 MEMORY = 2.5  # GB; 2 is the aim, and lesson 11 needs 2.3
@@ -42,6 +43,7 @@ def main(paths: list[Path]) -> None:
         write_head(notebook, seconds, rate)
         notebook.metadata["vae_course"] = {"source_hash": source_hash(notebook)}
         write(path, notebook)
+        show_in_readme(path, notebook, seconds)
         print(
             f"{path.name}: {seconds:.0f} s, at most {peak:.2f} GB of memory, "
             f"{path.stat().st_size / 1e3:.0f} kB on disk",

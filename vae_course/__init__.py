@@ -41,12 +41,21 @@ from vae_course.likelihoods import (
 )
 from vae_course.machine import setup
 from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder
-from vae_course.plotting import show
 from vae_course.proposals import WithProposal
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
 from vae_course.training import fit
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """`show` brings matplotlib: it is loaded when it is first wanted, not on import."""
+    if name == "show":
+        from vae_course.plotting import show
+
+        return show
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "refine_posterior",

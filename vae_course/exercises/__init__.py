@@ -5,10 +5,8 @@ random inputs and returns None if every answer is right, else a diagnosis.
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
-
-LESSONS = [import_module(f"vae_course.exercises.lesson_{number:02d}") for number in range(15)]
-EXAMINERS = {number: fn for lesson in LESSONS for number, fn in lesson.EXAMINERS.items()}
 
 
 def check(exercise: str, fn: Callable) -> None:
@@ -22,16 +20,23 @@ def check(exercise: str, fn: Callable) -> None:
 
 def verdict(exercise: str, fn: Callable) -> str:
     """What `check` prints."""
-    if exercise not in EXAMINERS:
-        known = ", ".join(sorted(EXAMINERS))
+    if exercise not in examiners():
+        known = ", ".join(sorted(examiners()))
         raise ValueError(f"no exercise has the number {exercise!r}: there are {known}")
     try:
-        diagnosis = EXAMINERS[exercise](fn)
+        diagnosis = examiners()[exercise](fn)
     except NotImplementedError:
         return "not done yet. Replace the line that raises NotImplementedError."
     except Exception as error:  # the learner's code may fail in any way
         return f"your function stopped with {type(error).__name__}: {error}"
     return PRAISE if diagnosis is None else f"not yet. {diagnosis}"
+
+
+@cache  # not at import: the examiners bring SciPy, which takes longer to load than all the rest
+def examiners() -> dict[str, Callable]:
+    """number of an exercise -> its examiner."""
+    lessons = [import_module(f"vae_course.exercises.lesson_{number:02d}") for number in range(15)]
+    return {number: fn for lesson in lessons for number, fn in lesson.EXAMINERS.items()}
 
 
 PRAISE = "right. Every random test agrees with the exact answer. Well done!"

@@ -48,12 +48,22 @@ def curves(
     return fig
 
 
-def dots(rows: Mapping[str, Sequence[float]], *, title: str, xlabel: str) -> Figure:
-    """One line for each row's label, top to bottom, and a dot for each of its values."""
+def dots(
+    rows: Mapping[str, Sequence[float]], *, title: str, xlabel: str, xscale: str = "linear"
+) -> Figure:
+    """One line for each row's label, top to bottom, and a dot for each of its values.
+
+    Args:
+        xscale: "linear", or "symlog": linear within ±10 of a marked 0, logarithmic beyond.
+    """
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.5, 0.9 + 0.3 * len(rows)))
         for height, values in enumerate(rows.values()):
             ax.plot(values, [height] * len(values), "o", color=BLUE, alpha=0.6)
+        if xscale == "symlog":
+            ax.set_xscale("symlog", linthresh=10)
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.axvline(0, color="0.5", linestyle=":")
         ax.set_yticks(range(len(rows)), rows)
         ax.invert_yaxis()
         ax.set(title=title, xlabel=xlabel)

@@ -1,0 +1,76 @@
+"""README.md and TEACHING.md speak of the lessons that there are; links between lessons arrive."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import readme
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+README = (ROOT / "README.md").read_text()
+TIME = r"\*Time: about ([\d.]+) (seconds|minutes)"
+
+
+def text_of(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def rows(text, columns):
+    """The cells of each row of that many, its first one a lesson's number or letter."""
+    lines = re.findall("^[|]" + columns * "([^|]*)[|]" + "$", text, flags=re.MULTILINE)
+    table = [[cell.strip() for cell in line] for line in lines]
+    return [row for row in table if re.fullmatch(r"\d\d|[A-Z]", row[0])]
+
+
+def test_the_index_names_every_lesson_its_question_and_what_it_needs():
+    index = rows(README, 5)
+    assert [row[0] for row in index] == [path.stem.split("_")[0] for path in NOTEBOOKS]
+    for (_, lesson, question, _, needs), path in zip(index, NOTEBOOKS, strict=True):
+        assert f"](notebooks/{path.name})" in lesson
+        assert "?" in question
+        assert all((ROOT / "notebooks").glob(f"{n}_*.ipynb") for n in re.findall(r"\d\d", needs))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_minutes_are_those_of_the_heads(path):
+    """Within the half minute to which they are rounded: the head rounds the seconds, too."""
+    number, unit = re.search(TIME, text_of(path)).groups()
+    minutes = float(number) / (60 if unit == "seconds" else 1)
+    row = next(row for row in rows(README, 5) if path.name in row[1])
+    assert 0 <= float(row[3]) - minutes + 0.06 < 0.62
+
+
+def test_new_minutes_change_one_cell_of_one_row():
+    changed = readme.with_minutes(README, NOTEBOOKS[3].name, 3 * 60 - 7)
+    different = [
+        (old, new)
+        for old, new in zip(README.splitlines(), changed.splitlines(), strict=True)
+        if old != new
+    ]
+    assert len(different) == 1
+    assert NOTEBOOKS[3].name in different[0][1]
+    assert "| 3 |" in different[0][1]
+
+
+def test_the_picture_is_the_lesson_s_figure():
+    lesson = nbformat.read(ROOT / "notebooks" / readme.PICTURED[0], as_version=4)
+    assert f"]({readme.PICTURE})" in README
+    assert (ROOT / readme.PICTURE).read_bytes() == readme.picture_of(lesson)
+
+
+def test_teachers_find_every_lesson():
+    table = rows((ROOT / "TEACHING.md").read_text(), 4)
+    assert [row[0] for row in table] == [path.stem.split("_")[0] for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_to_lessons_and_their_sections_arrive(path):
+    for target in re.findall(r"\]\(([^)\s]+\.ipynb[^)\s]*)\)", text_of(path)):
+        name, _, anchor = target.partition("#")
+        if name.startswith("http"):
+            continue
+        headings = re.findall(r"^#+ (.*)$", text_of(path.parent / name), flags=re.MULTILINE)
+        assert not anchor or anchor in [heading.replace(" ", "-") for heading in headings], target
