@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import readme
+from notebook_gates import text
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -14,13 +15,12 @@ TIME = r"\*Time: about ([\d.]+) (seconds|minutes)"
 
 
 def text_of(path):
-    cells = nbformat.read(path, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return text(nbformat.read(path, as_version=4))
 
 
-def rows(text, columns):
+def rows(page, columns):
     """The cells of each row of that many, its first one a lesson's number or letter."""
-    lines = re.findall("^[|]" + columns * "([^|]*)[|]" + "$", text, flags=re.MULTILINE)
+    lines = re.findall("^[|]" + columns * "([^|]*)[|]" + "$", page, flags=re.MULTILINE)
     table = [[cell.strip() for cell in line] for line in lines]
     return [row for row in table if re.fullmatch(r"\d\d|[A-Z]", row[0])]
 

@@ -5,6 +5,8 @@ import math
 import re
 from pathlib import Path
 
+from notebook_gates import figures
+
 ROOT = Path(__file__).parent.parent
 PICTURE = "notebooks/film_strip.png"
 PICTURED = ("02_sampling_the_prior.ipynb", "after each of 1, 2, 4, 8 and 18 epochs")
@@ -23,11 +25,9 @@ def picture_of(notebook) -> bytes:
     Raises:
         LookupError: if the notebook has no such figure.
     """
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-            if PICTURED[1] in alt:
-                return base64.b64decode(output.data["image/png"])
+    for figure in figures(notebook):
+        if PICTURED[1] in figure.metadata.get("image/png", {}).get("alt", ""):
+            return base64.b64decode(figure.data["image/png"])
     raise LookupError(f"no figure's alt text has {PICTURED[1]!r}")
 
 
