@@ -3,8 +3,15 @@
 	test-lowest test-newest lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
+# Not made here (the folder was moved), or its Python is gone: install again.
+ifneq ($(shell cat $(READY) 2>/dev/null; $(dir $(READY))bin/python -c '' 2>/dev/null || echo gone),$(CURDIR))
+.PHONY: $(READY)
+endif
 # The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.
-NBVAL := -p tools.nbval_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+NBVAL := -n 2 --dist loadfile -p tools.nbval_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# What the tests compile is kept here, and not in the learner's cache.
+test lessons execute test-colab test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv/compiled
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -12,16 +19,17 @@ help:  ## list the targets
 setup: $(READY)  ## install everything into .venv
 
 lab: $(READY)  ## open the course in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
+	@[ "$$(id -u)" != 0 ] || echo "You are root, so JupyterLab runs as root."
+	$(BIN)/python -m jupyterlab --notebook-dir=notebooks $(ALLOW_ROOT) $(LAB_OPTIONS)
 
 test: $(READY)  ## run the unit tests, then every notebook
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 	$(MAKE) --no-print-directory lessons
 
-lessons: $(READY)  ## run every notebook and compare its outputs
+lessons: $(READY)  ## run the notebooks and compare their outputs (LESSONS=00,08 or third)
 	TQDM_DISABLE=1 $(BIN)/python -m pytest $(NBVAL) notebooks
 
-execute: $(READY)  ## run the notebooks in place on real MNIST, filling their outputs and heads
+execute: $(READY)  ## run the notebooks in place on real MNIST, filling their outputs
 	TQDM_DISABLE=1 VAE_COURSE_STRICT=1 $(BIN)/python tools/execute.py $(NOTEBOOKS)
 
 results: $(READY)  ## measure the recorded tables again (the rows that are missing)
@@ -49,18 +57,20 @@ test-browser: $(READY)  ## work through a lesson in a real browser (needs Chromi
 	$(BIN)/python -c 'import playwright' 2>/dev/null || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[browser]'
 	$(BIN)/python -m pytest tests/slow/test_browser.py
 
-test-lowest: $(READY)  ## run the unit tests on the oldest packages that are allowed
-	sh tools/other_versions.sh lowest-direct
+test-lowest: $(READY)  ## run the tests and a third of the lessons on the oldest packages allowed
+	sh tools/other_versions.sh lowest-direct build/lowest
+	LESSONS=third $(MAKE) --no-print-directory test BIN=build/lowest/bin
 
-test-newest: $(READY)  ## run the unit tests on the newest packages that are allowed
-	sh tools/other_versions.sh highest
+test-newest: $(READY)  ## run the tests and a third of the lessons on the newest packages allowed
+	sh tools/other_versions.sh highest build/newest
+	LESSONS=third $(MAKE) --no-print-directory test BIN=build/newest/bin
 
 lint: $(READY)  ## check the style of code and notebooks
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 
 lock: $(READY)  ## renew the exact versions in requirements.lock
-	echo '# Exact versions for Python 3.11 to 3.13, made by `make lock`.' > requirements.lock
+	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > requirements.lock
 	$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --python-version 3.11 \
 		--extra lab --extra dev pyproject.toml >> requirements.lock
 
@@ -70,4 +80,4 @@ clean:  ## remove everything that was built or installed here
 
 $(READY): requirements.lock pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh
-	@touch $@
+	@echo "$(CURDIR)" > $@

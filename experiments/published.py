@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from resumable import measure_in_pieces, train_in_pieces
-from tables import adam, fill, vae_loss
+from tables import adam, fill, matrix_product_rate, vae_loss
 
 import vae_course as vc
 
@@ -70,7 +70,7 @@ def measure(data, *, split, seed, stages, bound_samples, **setting) -> dict:
         "active_units": int(vc.active_units(vae, x).sum()),
         "training_bound": -loss,
         **spent,
-        "gflops": round(vc.machine.matrix_product_rate()),
+        "gflops": round(matrix_product_rate()),
     }
 
 

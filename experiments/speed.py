@@ -18,11 +18,11 @@ import optax
 import torch
 from flax import nnx
 from PIL import Image
+from tables import matrix_product_rate
 from torch import nn
 from torch.nn import functional as F
 
 import vae_course as vc
-from vae_course.machine import matrix_product_rate
 
 BATCH, ROUNDS, GFLOP = 128, 7, 0.42
 TX = optax.adam(1e-3)

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import time
 
 import jax
 import jax.numpy as jnp
@@ -54,3 +55,17 @@ def vae_loss(vae, images, key):
     """Minus the ELBO, one sample an image, pixels drawn anew."""
     x_key, z_key = jax.random.split(key)
     return -jnp.mean(vc.elbo_analytic_kl(vae, vc.binarize(images, x_key), z_key)), {}
+
+
+def matrix_product_rate() -> float:
+    """Float32 matrix products, in GFLOP/s: the best run of about a third of a second."""
+    size = 1024
+    multiply = jax.jit(jnp.matmul)
+    a = jnp.ones((size, size))
+    multiply(a, a).block_until_ready()
+    seconds = []
+    for _ in range(30):  # the first ones often find the second core asleep
+        start = time.perf_counter()
+        multiply(a, a).block_until_ready()
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9

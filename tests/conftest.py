@@ -3,8 +3,14 @@
 import os
 import threading
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".venv" / "compiled"))
+
+import vae_course as vc  # before jax, or jax 0.10 keeps no compiled programs
+from vae_course.machine import keep_compiled_programs
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +21,7 @@ import pytest
 mpl.use("agg")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-
-import vae_course as vc  # noqa: E402
+keep_compiled_programs()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from jupyter_client import KernelManager
 from notebook_files import code_cells
 from offline import CLOSED_PORT
 
-TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours|GFLOP/s)\b|· time of ")
+TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours)\b|· time of ")
 OFFLINE = {"http_proxy": CLOSED_PORT, "https_proxy": CLOSED_PORT, "no_proxy": ""}
 LESSON = """
 import jax, jax.numpy as jnp, numpy as np, optax

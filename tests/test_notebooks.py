@@ -174,11 +174,11 @@ HOME = dict(output_type="stream", name="stdout", text="saved in /home/someone/x.
 TWINS = [
     ("head", replace_in_head("# 00 · ", "# "), "lacks a title"),
     ("head", replace_in_head(r"\*\*In one sentence:\*\*", "In short:"), "lacks the claim"),
-    ("head", replace_in_head(r"\*Time: [^\n]*", "*Time: soon.*"), "lacks the measured time"),
+    ("head", replace_in_head(r"\*Time: [^\n]*", "*Time: soon.*"), "lacks the time"),
     ("head", replace_in_head(r"\*\*You need:\*\*", "Needs:"), r"You need:"),
     ("head", replace_in_head("\n- ", "\n- one more" * 5 + "\n- "), "one to five items"),
     ("head", replace_in_head(r"\*\*start here\*\*", "start here"), "present step in bold"),
-    ("bootstrap", change_first_code_cell, "must be tools/bootstrap.py"),
+    ("first", change_first_code_cell, "must be tools/first_cell.py"),
     ("executed", strip, "execution counts are"),
     ("executed", run_one_cell_again, "99"),
     ("source", edit_a_word, "changed after the outputs"),

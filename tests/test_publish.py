@@ -2,12 +2,15 @@
 
 import re
 import shutil
-import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import publish
 import pytest
+import self_contained
+from IPython.core.inputtransformer2 import TransformerManager
 from notebook_files import code_cells, source_hash
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +48,7 @@ def test_readme_and_citation_are_stamped_as_pyproject_says():
 def test_without_an_address_nothing_points_at_one(copy):
     publish.publish("none", copy)
     for path, text in contents(copy).items():
-        assert not re.search(r"colab\.research|mybinder|archive/refs|repository-code", text), path
+        assert not re.search(r"colab\.research|mybinder\.org/v2|archive/refs|repository-code", text), path
 
 
 def test_one_address_and_one_tag_everywhere(copy):
@@ -69,7 +72,10 @@ def test_the_badge_opens_its_own_lesson_and_the_first_cell_fetches_this_version(
         link = f"(https://colab.research.google.com/github/someone/course/blob/{tag}/notebooks/"
         assert notebook.cells[0].source.splitlines()[0].endswith(f"{link}{path.name})")
         archive = f"https://github.com/someone/course/archive/refs/tags/{tag}.zip"
-        assert f'SOURCE = "vae-course @ {archive}"' in code_cells(notebook)[0].source
+        assert (
+            f"%pip install --quiet --no-deps vae-course@{archive}\n"
+            in code_cells(notebook)[0].source
+        )
         assert link + path.name in (copy / "README.md").read_text()
 
 
@@ -94,10 +100,23 @@ def test_what_is_no_address_is_refused_and_changes_nothing(repository, copy):
     assert contents(copy) == before
 
 
-def test_where_the_package_is_present_the_first_cell_installs_nothing(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "source",
+    [
+        publish.first_cell(None),
+        publish.first_cell(publish.Address("someone/course", "v1.0.0")),
+        self_contained.FIRST_CELL.format(package="UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="),
+    ],
+    ids=["without an address", "with an address", "carried"],
+)
+def test_the_first_cell_has_six_lines_and_installs_nothing_where_the_package_is(
+    source, monkeypatch, capsys
+):
     def refuse(*args, **kwargs):
-        raise AssertionError(f"would run {args}")
+        raise AssertionError(f"would install {args}")
 
-    monkeypatch.setattr(subprocess, "run", refuse)
-    exec(publish.bootstrap_source(publish.Address("someone/course", "v1.0.0")), {})
-    assert "GFLOP/s" in capsys.readouterr().out
+    assert len(source.splitlines()) <= 6
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    shell = {"get_ipython": lambda: SimpleNamespace(run_line_magic=refuse)}
+    exec(TransformerManager().transform_cell(source), shell)
+    assert "device: cpu" in capsys.readouterr().out

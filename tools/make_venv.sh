@@ -1,21 +1,46 @@
 # Makes .venv with everything the course needs, or says in one sentence why it cannot.
+# It takes the newest suitable Python that starts; where there is none, uv fetches one.
 set -eu
 say() { echo "$1" >&2; exit 1; }
+again="then run make again"
 
-python=
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
-    then python=$candidate; break; fi
+[ -w . ] || say "This folder cannot be written to: copy the course into one of your own, $again there."
+
+if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else
+    set -- python3.14 python3.13 python3.12 python3.11 python3 python
+fi
+python= best=0 any=
+for candidate do
+    minor=$("$candidate" -c 'import sys; print(sys.version_info[0] == 3 and sys.version_info[1])' 2>/dev/null) || continue
+    case $minor in *[!0-9]* | "") continue ;; esac
+    any=${any:-$candidate}
+    if [ "$minor" -ge 11 ] && [ "$minor" -le 14 ] && [ "$minor" -gt "$best" ]; then
+        python=$candidate best=$minor
+    fi
 done
-[ -n "$python" ] || say "This course needs Python 3.11, 3.12 or 3.13 and found none: install one, then run make again (or: make PYTHON=/path/to/python)."
-"$python" -c 'import venv, ensurepip' 2>/dev/null ||
-    say "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv), then run make again."
+[ -n "$any" ] || say "This course needs Python 3.11 to 3.14 and found none: install one, $again (or: make PYTHON=/path/to/python)."
+"${python:-$any}" -c 'import venv, ensurepip' 2>/dev/null ||
+    say "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv), $again."
 
-echo "Installing the course into .venv with $("$python" --version) ..."
-"$python" -m venv --clear .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9" ||
-    say "Could not reach the Python package index: connect to the network, then run make again."
+get_uv() {
+    "$1" -m pip install --quiet --disable-pip-version-check "uv>=0.9" ||
+        say "Could not reach the Python package index: connect to the network, $again."
+}
+if [ -n "$python" ]; then
+    echo "Installing the course into .venv with $("$python" --version) ..."
+    "$python" -m venv --clear .venv
+    get_uv .venv/bin/python
+    uv=.venv/bin/uv
+else
+    echo "This machine has $("$any" --version); the course needs 3.11 to 3.14. Fetching Python 3.13 ..."
+    "$any" -m venv --clear build/uv
+    get_uv build/uv/bin/python
+    uv=build/uv/bin/uv
+    UV_PYTHON_INSTALL_DIR=build/python $uv venv --quiet --clear --managed-python --python 3.13 .venv 2>/dev/null ||
+        say "Python 3.13 could not be fetched: connect to the network or install Python 3.11 to 3.14, $again."
+    $uv pip install --quiet --python .venv/bin/python "uv>=0.9"
+fi
 # uv leaves jax and the rest at the versions that were tested together.
-UV_LINK_MODE=copy .venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.lock ||
+UV_LINK_MODE=copy $uv pip install --quiet --python .venv/bin/python -r requirements.lock ||
     say "The packages could not be installed; the lines above say which."
-.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
+$uv pip install --quiet --python .venv/bin/python --no-deps -e .

@@ -1,5 +1,6 @@
 """Notebooks as files: what of one is its source, and how one is written. Shared by the tools."""
 
+import datetime
 import hashlib
 import json
 import os
@@ -9,9 +10,23 @@ from pathlib import Path
 
 import nbformat
 
-# Jupyter's and Colab's ways to fold a cell's source away: the first cell is no part of a lesson.
-FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 BADGE = r"\[!\[Open in Colab\]\(\S+?\)\]\(\S+?\)"
+
+
+def chosen(lessons: str) -> list[Path]:
+    """The notebooks that LESSONS names: "00,08", "all", or "third", which changes daily.
+
+    Raises:
+        ValueError: if it names none.
+    """
+    if lessons == "third":
+        return NOTEBOOKS[datetime.date.today().toordinal() % 3 :: 3]
+    names = lessons.split(",")
+    paths = [p for p in NOTEBOOKS if lessons == "all" or p.stem.split("_")[0] in names]
+    if not paths:
+        raise ValueError(f"LESSONS={lessons} names no lesson: LESSONS=00,08 names two")
+    return paths
 
 
 def code_cells(notebook):
@@ -28,11 +43,11 @@ def source_hash(notebook) -> str:
     The first code cell and the badge name the course's address, which changes no
     output; a gate and a test of their own hold them.
     """
-    bootstrap = code_cells(notebook)[0]
+    first = code_cells(notebook)[0]
     cells = [
         (cell.cell_type, cell.metadata.get("tags", []), without_badge(cell.source))
         for cell in notebook.cells
-        if cell is not bootstrap
+        if cell is not first
     ]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from notebook_files import BADGE, FOLDED, code_cells, without_badge, write
+from notebook_files import BADGE, code_cells, without_badge, write
 
 ROOT = Path(__file__).parent.parent
-BOOTSTRAP = Path(__file__).parent / "bootstrap.py"
+FIRST_CELL = (Path(__file__).parent / "first_cell.py").read_text().strip()
 COLAB = "https://colab.research.google.com"
 
 
@@ -63,18 +63,27 @@ def address_in(pyproject: str) -> Address | None:
     return Address(repository, f"v{settings['project']['version']}") if repository else None
 
 
-def bootstrap_source(address: Address | None) -> str:
-    """The first code cell of every lesson."""
-    source = f"vae-course @ {address.archive}" if address else ""
-    return BOOTSTRAP.read_text().replace('SOURCE = ""', f'SOURCE = "{source}"').strip()
+def first_cell(address: Address | None) -> str:
+    """The first code cell of every lesson, the same in all.
+
+    Where the package is missing it says what to do or, with an address, installs it and
+    nothing else.
+    """
+    if address is None:
+        return FIRST_CELL
+    install = f"""\
+    %pip install --quiet --no-deps vae-course@{address.archive}
+    import vae_course as vc  # not found? Check the connection, and run this cell again.
+"""
+    advice = FIRST_CELL.split("Error:\n")[1].removesuffix("vc.setup()")
+    return FIRST_CELL.replace(advice, install)
 
 
 def stamp_notebook(notebook, name: str, address: Address | None) -> None:
     head = without_badge(notebook.cells[0].source)
     notebook.cells[0].source = f"{address.badge(name)}\n\n{head}" if address else head
     first = code_cells(notebook)[0]
-    first.source = bootstrap_source(address)
-    first.metadata |= FOLDED
+    first.source, first.metadata = first_cell(address), nbformat.NotebookNode()
 
 
 def stamp_readme(text: str, address: Address | None) -> str:

@@ -8,36 +8,43 @@ They can be uploaded to Colab or shared from a drive.
 import base64
 import io
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from notebook_files import FOLDED, code_cells, without_badge, write
+from notebook_files import code_cells, without_badge, write
 
 ROOT = Path(__file__).parent.parent
-CELL = Path(__file__).parent / "bootstrap_self_contained.py"
+FIRST_CELL = """\
+import base64, io, sys, tempfile, zipfile  # this copy brings the course's package with it
+PACKAGE = "{package}"
+sys.path.insert(0, tempfile.mkdtemp(prefix="vae_course_"))
+zipfile.ZipFile(io.BytesIO(base64.b64decode(PACKAGE))).extractall(sys.path[0])
+import vae_course as vc
+vc.setup()"""
+# Jupyter's and Colab's ways to fold a cell's source away.
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same package gives the same bytes, whenever it is packed
 
 
 def packed_package() -> str:
-    """The package as a zip file in base 64, in lines of 100."""
+    """The package as a zip file in base 64."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for path in sorted((ROOT / "vae_course").rglob("*")):
             if path.suffix in (".py", ".json"):
                 info = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), LONG_AGO)
                 file.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
-    return textwrap.fill(base64.b64encode(content.getvalue()).decode(), 100)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def self_contained(notebook, package: str):
     """Changes the notebook: its first cell, folded away, brings the package; no badge."""
     notebook.cells[0].source = without_badge(notebook.cells[0].source)
     first = code_cells(notebook)[0]
-    first.source = CELL.read_text().strip().replace('""', f'"""\n{package}\n"""', 1)
+    first.source = FIRST_CELL.format(package=package)
     first.metadata |= FOLDED
 
 

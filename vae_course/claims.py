@@ -65,7 +65,7 @@ def recorded(name: str) -> dict:
     Raises:
         ValueError: if no table has this name.
     """
-    tables = {path.stem: path for path in RECORDED.glob("*.json") if path.stem != "machine"}
+    tables = {path.stem: path for path in RECORDED.glob("*.json")}
     if name not in tables:
         raise ValueError(f"no table is called {name!r}: there are {', '.join(sorted(tables))}")
     return json.loads(tables[name].read_text())

@@ -5,7 +5,10 @@ Only the manager is used: building a data set inside tensorflow-datasets needs T
 
 import functools
 import gzip
+import importlib.resources.abc
+import importlib.util
 import struct
+import sys
 import tempfile
 import threading
 import unittest.mock
@@ -26,6 +29,10 @@ STALL_TIMEOUT = 20  # seconds without a byte, after which a download has failed
 
 def url_infos(name: str):
     """address -> size, checksum and file name, as tensorflow-datasets registers them."""
+    # tensorflow-datasets 4.9.10 imports this package and does not install it (Colab has none):
+    # the standard library's module has all that it uses.
+    if importlib.util.find_spec("importlib_resources") is None:
+        sys.modules["importlib_resources"] = importlib.resources
     import tensorflow_datasets as tfds  # takes seconds, so only where it is needed
 
     return tfds.builder_cls(name).url_infos

@@ -1,5 +1,6 @@
 """The oldest versions that the course runs on, held against what is installed."""
 
+import os
 from importlib.metadata import version
 
 FLOORS = {"jax": (0, 7, 2), "flax": (0, 11, 2), "optax": (0, 2, 8), "numpy": (2, 0)}
@@ -22,3 +23,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 check_versions()  # on import, so before the package's other files meet an old jax or flax
+
+# jax 0.10 fills the page with XLA's lines on CPU features whenever it loads a kept program.
+# Only this variable keeps them off, and only if it is set before jax is imported (which
+# sets it to 1): where jax came first, LOADS_QUIETLY is False.
+if _numbers(version("jax")) < (0, 12):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+LOADS_QUIETLY = _numbers(version("jax")) >= (0, 12) or os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"

@@ -12,33 +12,26 @@ import nbformat
 import publish
 import self_contained
 from nbclient import NotebookClient
-from notebook_files import code_cells
+from notebook_files import NOTEBOOKS, chosen, code_cells
 
 ROOT = Path(__file__).parent.parent.parent
 VERSIONS = Path(__file__).parent / "colab_versions.txt"
 ENV = ROOT / "build" / "colab-env"
 PYTHON = ENV / "bin" / "python"
 ADDRESS = publish.Address("someone/course", "v0.0.0")
-BROUGHT = {"vae-course", "importlib-resources"}
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BROUGHT = {"vae-course"}
 FORMS = ("fetched", "carried")
 
 
-def chosen():
+def runs():
     """(form, path) of each run that LESSONS asks for, form by form."""
     wanted = os.environ.get("LESSONS", "all")
     if wanted == "third":
         day = datetime.date.today().toordinal()
-        paths = NOTEBOOKS[:3] + NOTEBOOKS[3 + day % 3 :: 3]
-        runs = [(FORMS[(day + number) % 2], path) for number, path in enumerate(paths)]
+        found = [(FORMS[(day + n) % 2], path) for n, path in enumerate(chosen(wanted))]
     else:
-        paths = [
-            p for p in NOTEBOOKS if wanted == "all" or p.stem.split("_")[0] in wanted.split(",")
-        ]
-        runs = [(form, path) for form in FORMS for path in paths]
-    if not runs:
-        raise ValueError(f"LESSONS={wanted} names no lesson: LESSONS=00,08 names two")
-    return sorted(runs, key=lambda run: FORMS.index(run[0]))
+        found = [(form, path) for form in FORMS for path in chosen(wanted)]
+    return sorted(found, key=lambda run: FORMS.index(run[0]))
 
 
 def uv(*arguments):
@@ -77,7 +70,7 @@ def write_archive(www: Path) -> None:
 def first_cell(form: str, url: str) -> str:
     """As published, but fetched from the server at `url`; or as copied by `make colab`."""
     if form == "fetched":
-        return publish.bootstrap_source(ADDRESS).replace("https://github.com", url)
+        return publish.first_cell(ADDRESS).replace("https://github.com", url)
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     self_contained.self_contained(notebook, self_contained.packed_package())
     return code_cells(notebook)[0].source

@@ -1,18 +1,14 @@
 """A reader's path through lesson 08 in a real browser: it runs, a slider draws, it answers."""
 
-import contextlib
 import json
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from test_setup import copy_of_the_course, lab
 
 from vae_course.exercises import PRAISE
 
@@ -31,61 +27,24 @@ OUTPUT = ".jp-Notebook .jp-OutputArea-output"
 BYTES = "async image => [...new Uint8Array(await (await fetch(image.src)).arrayBuffer())]"
 
 
-def copy_what_make_lab_reads(folder):
-    """A copy, because JupyterLab saves what one does to a lesson."""
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy2(ROOT / name, folder)
-    for name in ("tools", "notebooks"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*", "__*"))
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-
-
-def environment_of_a_reader(folder):
-    """Nobody's settings; progress bars, as a reader has them; no flags of a make around this."""
-    unwanted = {"TQDM_DISABLE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
-    environment |= {name: str(folder / name) for name in names}
+def settings_of_a_reader(folder):
+    """Variables for nobody's settings, and for progress bars, as a reader has them."""
     for name, value in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(value))
-    return environment | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-
-
-def wait_until_it_answers(server, port, log):
-    deadline = time.monotonic() + 90
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            return socket.create_connection(("localhost", port)).close()
-        time.sleep(0.2)
-    pytest.fail(f"`make lab` did not open the course; its last words:\n{log.read_text()[-3000:]}")
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    variables = {name: folder / name for name in names}
+    return variables | {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "TQDM_DISABLE": None}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab started with the README's command."""
-    folder = tmp_path_factory.mktemp("lab")
-    copy_what_make_lab_reads(folder)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    options = f"--no-browser --allow-root --port={port} --IdentityProvider.token=reader"
-    # Without -o a newer pyproject.toml would make it install .venv, which is a link, anew.
-    command = ["make", "-o", ".venv/.ready", "lab", f"LAB_OPTIONS={options}"]
-    log = folder / "log"
-    with log.open("w") as out:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment_of_a_reader(folder),
-            stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
-    try:
-        wait_until_it_answers(server, port, log)
-        yield f"http://localhost:{port}/lab?token=reader"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=60)
+def address(tmp_path_factory):
+    """Of a JupyterLab started with the README's command."""
+    folder = tmp_path_factory.mktemp("lab")  # a copy: JupyterLab saves what one does to a lesson
+    copy_of_the_course(folder)
+    with lab(folder, **settings_of_a_reader(folder)) as (url, _):
+        yield f"{url}/lab?token=reader"
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +60,9 @@ def page():
 
 
 @pytest.fixture(scope="module")
-def lesson(page, lab):
+def lesson(page, address):
     """Lesson 08, its recorded outputs cleared away, then run from top to bottom."""
-    page.goto(lab)
+    page.goto(address)
     page.locator(".jp-DirListing-item", has_text=LESSON.name).dblclick(timeout=MINUTE)
     idle = page.get_by_text("(ipykernel) | Idle")
     idle.wait_for(timeout=MINUTE)

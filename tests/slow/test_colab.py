@@ -1,7 +1,7 @@
 """The lessons as Colab runs them: its versions, no repository, the first cell brings the package.
 
-LESSONS=00,08 runs these; LESSONS=third runs 00 to 02 and a third of the others, which
-changes daily, each in one of its two forms. Without it, every lesson in both forms.
+LESSONS=00,08 runs these; LESSONS=third runs a third of them, which changes daily, each in one
+of its two forms. Without it, every lesson in both forms.
 """
 
 from functools import partial
@@ -48,15 +48,19 @@ def cells(*sources):
 @pytest.mark.parametrize(
     ("address", "host", "says"),
     [
-        (None, "", "make publish REPO=owner/name"),
-        (colab.ADDRESS, "http://127.0.0.1:9", "could not be installed: check the connection"),
+        (None, "", "Start the course with `make lab`; in Colab"),
+        (
+            colab.ADDRESS,
+            "http://127.0.0.1:9",
+            "not found. Check the connection, and run this cell again",
+        ),
     ],
     ids=["unstamped", "unreachable"],
 )
 def test_where_the_package_cannot_be_had_the_first_cell_says_so(
     address, host, says, preinstalled, tmp_path
 ):
-    cell = colab.publish.bootstrap_source(address).replace("https://github.com", host)
+    cell = colab.publish.first_cell(address).replace("https://github.com", host)
     with pytest.raises(CellExecutionError, match=says):
         colab.run(cells(cell), tmp_path, PIP_RETRIES="0")
     assert colab.frozen() == preinstalled
@@ -111,7 +115,7 @@ def runtime(preinstalled):
 
 
 @pytest.mark.parametrize(
-    ("form", "path"), colab.chosen(), ids=lambda value: getattr(value, "stem", value)
+    ("form", "path"), colab.runs(), ids=lambda value: getattr(value, "stem", value)
 )
 def test_a_lesson_runs(form, path, runtime, web, cache, tmp_path):
     """On real MNIST, with every claim checked, where that is at hand."""
