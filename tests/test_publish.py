@@ -47,8 +47,9 @@ def test_readme_and_citation_are_stamped_as_pyproject_says():
 
 def test_without_an_address_nothing_points_at_one(copy):
     publish.publish("none", copy)
+    addresses = r"colab\.research|mybinder\.org/v2|archive/refs|repository-code"
     for path, text in contents(copy).items():
-        assert not re.search(r"colab\.research|mybinder\.org/v2|archive/refs|repository-code", text), path
+        assert not re.search(addresses, text), path
 
 
 def test_one_address_and_one_tag_everywhere(copy):

@@ -48,7 +48,7 @@ class Address:
         return (
             "Nothing to install: the badge of a lesson opens it in Colab, and\n"
             f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder}) opens them all.\n"
-            f"On your own machine: `git clone {self.web}`, `cd {name}`, and then\n"
+            f"On your own machine, start with `git clone {self.web}` and `cd {name}`.\n\n"
         )
 
 
