@@ -14,7 +14,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 test lessons execute test-colab test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv/compiled
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## install everything into .venv
 
@@ -26,20 +26,20 @@ test: $(READY)  ## run the unit tests, then every notebook
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 	$(MAKE) --no-print-directory lessons
 
-lessons: $(READY)  ## run the notebooks and compare their outputs (LESSONS=00,08 or third)
+lessons: $(READY)  ## run the notebooks and compare their outputs (LESSONS=00,08, or third: of the day)
 	TQDM_DISABLE=1 $(BIN)/python -m pytest $(NBVAL) notebooks
 
 execute: $(READY)  ## run the notebooks in place on real MNIST, filling their outputs
 	TQDM_DISABLE=1 VAE_COURSE_STRICT=1 $(BIN)/python tools/execute.py $(NOTEBOOKS)
 
-results: $(READY)  ## measure the recorded tables again (the rows that are missing)
+results: $(READY)  ## measure missing rows of the recorded tables
 	$(BIN)/python experiments/two_latents.py
 	$(BIN)/python experiments/curse.py
 	$(BIN)/python experiments/long_vae.py
 	$(BIN)/python experiments/collapse.py
 
 bench: $(READY)  ## measure the published table and the speed (hours; resumable), write BENCHMARKS.md
-	$(BIN)/python -c 'import torch' || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[bench]'
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[bench]'
 	$(BIN)/python experiments/speed.py
 	$(BIN)/python experiments/published.py
 	$(BIN)/python experiments/report.py
@@ -47,10 +47,10 @@ bench: $(READY)  ## measure the published table and the speed (hours; resumable)
 publish: $(READY)  ## name the course's public address everywhere: make publish REPO=owner/name
 	$(BIN)/python tools/publish.py "$(REPO)"
 
-colab: $(READY)  ## write copies of the lessons that need no repository, to build/colab
+colab: $(READY)  ## write self-contained copies of the lessons, for Colab, to build/colab
 	$(BIN)/python tools/self_contained.py
 
-test-colab: $(READY)  ## run the lessons on Colab's versions, as Colab would (LESSONS=00,08 or third)
+test-colab: $(READY)  ## run the lessons on Colab's versions, as Colab would (LESSONS=00,08, or third: of the day)
 	$(BIN)/python -m pytest tests/slow/test_colab.py
 
 test-browser: $(READY)  ## work through a lesson in a real browser (needs Chromium)
@@ -70,9 +70,10 @@ lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/python -m ruff format --check .
 
 lock: $(READY)  ## renew the exact versions in requirements.lock
-	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > requirements.lock
+	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > build.lock
 	$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --python-version 3.11 \
-		--extra lab --extra dev pyproject.toml >> requirements.lock
+		--extra lab --extra dev pyproject.toml >> build.lock
+	mv build.lock requirements.lock
 
 clean:  ## remove everything that was built or installed here
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis

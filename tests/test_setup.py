@@ -125,8 +125,8 @@ def set_up(folder, pythons, **changes):
         ({}, "needs Python 3.11 to 3.14 and found none: install one"),
         ({"python3": SHIM, "python3.13": SHIM}, "needs Python 3.11 to 3.14 and found none"),
         ({"python3": python("False")}, "needs Python 3.11 to 3.14 and found none"),
-        ({"python3": python(11, venv="exit 1")}, "venv module is missing: install it"),
-        ({"python3": python(12, pip="exit 1")}, "Could not reach the Python package index"),
+        ({"python3": python(11, venv="exit 1")}, "venv module of python3 is missing: install it"),
+        ({"python3": python(12, pip="exit 1")}, "uv could not be installed, most likely"),
         ({"python3": python(10)}, "Python 3.13 could not be fetched: connect to the network"),
         ({"python3": python(15)}, "Python 3.13 could not be fetched: connect to the network"),
     ],
@@ -139,9 +139,15 @@ def test_setup_without_what_it_needs_says_one_sentence(tmp_path, pythons, senten
     assert sentence in run.stderr
 
 
+def test_a_python_that_is_given_and_does_not_suit_is_refused(tmp_path):
+    run = set_up(tmp_path, {"python3.13": python(13), "old": python(10)}, PYTHON="old")
+    assert run.returncode == 1
+    assert run.stderr == "This course needs Python 3.11 to 3.14, and old is Python 3.10.9.\n"
+
+
 def test_setup_takes_the_newest_suitable_python_that_starts(tmp_path):
     pythons = {"python3.14": SHIM, "python3.12": python(12), "python3": python(13)}
-    pythons |= {"python3.11": python(11), "python": python(15)}
+    pythons |= {"python3.11": python(11), "python": python(14, venv="exit 1")}
     assert "with Python 3.13.9" in set_up(tmp_path, pythons).stdout
 
 
@@ -183,8 +189,7 @@ def test_on_a_read_only_disk_make_says_one_sentence(read_only):
     assert run.returncode
     said = [line for line in run.stderr.splitlines() if not line.startswith("make")]
     assert said == [
-        "This folder cannot be written to: copy the course into one of your own, "
-        "then run make again there."
+        "This folder cannot be written to: copy the course to one that can, and run make lab there."
     ]
 
 

@@ -52,6 +52,7 @@ def execute(path: Path):
         timeout=600,
         resources={"metadata": {"path": path.parent}},
         record_timing=False,
+        coalesce_streams=True,
         on_cell_executed=lambda **_: peaks.append(peak_memory(client.km.provisioner.pid)),
     )
     client.execute()

@@ -21,7 +21,7 @@ def setup() -> None:
     What jax compiles is kept on disk for the next run: see `keep_compiled_programs`.
 
     Raises:
-        RuntimeError: if it computes wrong numbers; in one sentence that says what to do.
+        RuntimeError: if it computes wrong numbers; the message says what to do.
             (A package that is too old is refused on import: versions.py.)
     """
     keep_compiled_programs()
@@ -43,7 +43,8 @@ def keep_compiled_programs() -> Path | None:
     compiled programs are machine code. A damaged program is compiled again.
 
     Returns:
-        The folder; None where nothing is kept, since nothing can be written there.
+        The folder; None if it cannot be written to, or if jax would print a page of
+        remarks on every program that it loads (versions.py).
     """
     base = os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder() / "compiled"
     folder = Path(base).expanduser() / f"jaxlib-{version('jaxlib')}-{_cpu()}"

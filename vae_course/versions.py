@@ -14,7 +14,7 @@ def check_versions() -> None:
             raise RuntimeError(
                 f"This course needs {name} {wanted} or newer and found {version(name)}: on Colab "
                 "choose the latest runtime version (Runtime > Change runtime type), elsewhere "
-                "start again from a fresh environment (README, first command)."
+                "run `make clean` and then `make lab`."
             )
 
 
