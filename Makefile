@@ -70,10 +70,10 @@ lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/python -m ruff format --check .
 
 lock: $(READY)  ## renew the exact versions in requirements.lock
-	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > build.lock
+	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > .venv/requirements.lock
 	$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --python-version 3.11 \
-		--extra lab --extra dev pyproject.toml >> build.lock
-	mv build.lock requirements.lock
+		--extra lab --extra dev pyproject.toml >> .venv/requirements.lock
+	mv .venv/requirements.lock requirements.lock
 
 clean:  ## remove everything that was built or installed here
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
