@@ -75,8 +75,8 @@ def first_cell(address: Address | None) -> str:
     %pip install --quiet --no-deps vae-course@{address.archive}
     import vae_course as vc  # not found? Check the connection, and run this cell again.
 """
-    advice = FIRST_CELL.split("Error as error:\n")[1].removesuffix("vc.setup()")
-    return FIRST_CELL.replace(advice, install).replace(" as error", "")
+    advice = FIRST_CELL.split("Error as missing:\n")[1].removesuffix("vc.setup()")
+    return FIRST_CELL.replace(advice, install).replace(" as missing", "")
 
 
 def stamp_notebook(notebook, name: str, address: Address | None) -> None:

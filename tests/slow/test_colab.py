@@ -48,7 +48,7 @@ def cells(*sources):
 @pytest.mark.parametrize(
     ("address", "host", "says"),
     [
-        (None, "", "No module named 'vae_course': start the course with `make lab`; in Colab"),
+        (None, "", "No module named 'vae_course': start with `make lab`; in Colab"),
         (
             colab.ADDRESS,
             "http://127.0.0.1:9",
