@@ -10,7 +10,8 @@ from scipy import stats
 
 import vae_course as vc
 
-SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 6))
+# A few shapes, with ones in every place: each new one costs a compilation of every operation.
+SHAPES = st.sampled_from([(1, 1, 1), (1, 5, 2), (2, 3, 4), (3, 4, 1), (4, 1, 6), (4, 5, 6)])
 SEEDS = st.integers(0, 2**31 - 1)
 
 

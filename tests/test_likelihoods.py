@@ -67,8 +67,9 @@ def test_gradient_of_the_normaliser_is_the_mean(logit):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(1, 3), st.integers(2, 5), st.integers(0, 2**31 - 1))
-def test_categorical_sums_to_one_and_is_scipys(dim, num_levels, seed):
+@given(st.sampled_from([(1, 2), (1, 5), (2, 4), (3, 2), (3, 5)]), st.integers(0, 2**31 - 1))
+def test_categorical_sums_to_one_and_is_scipys(shape, seed):
+    dim, num_levels = shape
     logits = np.random.default_rng(seed).normal(size=(dim, num_levels)).astype(np.float32)
     p = vc.Categorical(jnp.array(logits))
     levels = np.linspace(0, 1, num_levels)

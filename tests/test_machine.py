@@ -89,10 +89,8 @@ def test_kept_programs_give_the_same_numbers_and_damaged_ones_only_cost_time(tmp
     assert hits_and_numbers(folder) == (0, numbers)  # not even those of this run
 
 
-@pytest.mark.parametrize("where", ["/dev/null/programs", "a file"])
-def test_where_programs_cannot_be_kept_everything_works(where, tmp_path):
-    (tmp_path / "a file").write_text("in the way")
-    assert hits_and_numbers(tmp_path / where)[0] == 0
+def test_where_programs_cannot_be_kept_everything_works():
+    assert hits_and_numbers("/dev/null/programs")[0] == 0
 
 
 def test_where_jax_was_imported_first_loading_programs_is_silent_too(tmp_path):
