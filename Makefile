@@ -4,7 +4,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 # Not made here (the folder was moved), or its Python is gone: install again.
-ifneq ($(shell cat $(READY) 2>/dev/null; $(dir $(READY))bin/python -c '' 2>/dev/null || echo gone),$(CURDIR))
+ifneq ($(shell cat $(READY) 2>/dev/null; .venv/bin/python -c '' 2>/dev/null || echo gone),$(CURDIR))
 .PHONY: $(READY)
 endif
 # The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import nbformat
 import numpy as np
 import pytest
+from notebook_files import NOTEBOOKS
 
 import vae_course as vc
 from vae_course.exercises import PRAISE, examiners, verdict
 
 EXAMINERS = examiners()
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 def cells():

@@ -8,11 +8,10 @@ import nbformat
 import notebook_gates
 import pytest
 from nbconvert import HTMLExporter
-from notebook_files import source_hash, without_badge
+from notebook_files import NOTEBOOKS, source_hash, without_badge
 
 ROOT = Path(__file__).parent.parent
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 by_gate = pytest.mark.parametrize("gate", notebook_gates.GATES, ids=lambda gate: gate.__name__)
 by_path = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -11,10 +11,9 @@ import publish
 import pytest
 import self_contained
 from IPython.core.inputtransformer2 import TransformerManager
-from notebook_files import code_cells, source_hash
+from notebook_files import NOTEBOOKS, code_cells, source_hash
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STAMPED = ["pyproject.toml", "README.md", "CITATION.cff"]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 import pytest
 import readme
+from notebook_files import NOTEBOOKS
 from notebook_gates import text
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 README = (ROOT / "README.md").read_text()
 
 

@@ -51,7 +51,8 @@ else
     uv=build/uv/bin/uv
     UV_PYTHON_INSTALL_DIR=build/python $uv venv --quiet --clear --managed-python --python 3.13 .venv 2>/dev/null ||
         say "Python 3.13 could not be fetched: connect to the network or install Python 3.11 to 3.14, $again."
-    $uv pip install --quiet --python .venv/bin/python "uv>=0.9"
+    $uv pip install --quiet --python .venv/bin/python "uv>=0.9" ||
+        say "uv could not be installed into .venv; the lines above say why."
 fi
 # uv leaves jax and the rest at the versions that were tested together.
 UV_LINK_MODE=copy $uv pip install --quiet --python .venv/bin/python -r requirements.lock &&

@@ -24,11 +24,12 @@ def pytest_ignore_collect(collection_path):
 
 def pytest_configure(config):
     # Here, and not after the collection: in parallel runs only the workers collect.
-    folders = [Path(argument) for argument in config.args]
+    if hasattr(config, "workerinput"):
+        return
     complaints = [
         f"{path.name}: {complaint}"
-        for folder in folders
-        for path in sorted(folder.glob("*.ipynb") if folder.is_dir() else [folder])
+        for place in map(Path, config.args)
+        for path in sorted(place.glob("*.ipynb") if place.is_dir() else [place])
         for gate in (notebook_gates.executed, notebook_gates.tags)
         for complaint in gate(nbformat.read(path, as_version=4))
     ]

@@ -71,12 +71,13 @@ def first_cell(address: Address | None) -> str:
     """
     if address is None:
         return FIRST_CELL
-    install = f"""\
+    return f"""\
+try:
+    import vae_course as vc
+except ModuleNotFoundError:
     %pip install --quiet --no-deps vae-course@{address.archive}
     import vae_course as vc  # not found? Check the connection, and run this cell again.
-"""
-    advice = FIRST_CELL.split("Error as missing:\n")[1].removesuffix("vc.setup()")
-    return FIRST_CELL.replace(advice, install).replace(" as missing", "")
+vc.setup()"""
 
 
 def stamp_notebook(notebook, name: str, address: Address | None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from notebook_files import code_cells, without_badge, write
+from notebook_files import NOTEBOOKS, code_cells, without_badge, write
 
 ROOT = Path(__file__).parent.parent
 FIRST_CELL = """\
@@ -51,7 +51,7 @@ def self_contained(notebook, package: str):
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     package = packed_package()
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)
         self_contained(notebook, package)
         write(folder / path.name, notebook)

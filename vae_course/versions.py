@@ -27,6 +27,6 @@ check_versions()  # on import, so before the package's other files meet an old j
 # jax 0.10 fills the page with XLA's lines on CPU features whenever it loads a kept program.
 # Only this variable keeps them off, and only if it is set before jax is imported (which
 # sets it to 1): where jax came first, LOADS_QUIETLY is False.
-if _numbers(version("jax")) < (0, 12):
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-LOADS_QUIETLY = _numbers(version("jax")) >= (0, 12) or os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+LOADS_QUIETLY = (
+    _numbers(version("jax")) >= (0, 12) or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
+)

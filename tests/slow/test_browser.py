@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from labs import copy_of_the_course, lab
 from playwright.sync_api import expect, sync_playwright
-from test_setup import copy_of_the_course, lab
 
 from vae_course.exercises import PRAISE
 
