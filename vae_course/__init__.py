@@ -1,107 +1,112 @@
-"""The helper package of the course. In lessons: `import vae_course as vc`."""
+"""Variational auto-encoders, from log p(x). In lessons: `import vae_course as vc`.
 
-from vae_course import versions  # noqa: F401  first: it refuses too old a stack
-from vae_course.annealing import annealed_log_likelihood, annealed_log_weights
-from vae_course.autoregressive import AutoregressiveVAE
+What is not named here is in its room: `vc.likelihoods`, `vc.distributions`, `vc.inference`,
+`vc.autoregressive`, ...
+"""
+
+from vae_course import versions  # noqa: F401, I001  first: it refuses too old a stack
+from vae_course import autoregressive, distributions, inference, likelihoods  # noqa: F401
+from vae_course.annealing import ais, reverse_ais
+from vae_course.bounds import (
+    effective_sample_size,
+    elbo,
+    iwae,
+    log_weights,
+    prior_log_likelihood,
+)
 from vae_course.claims import claim, recorded
-from vae_course.data import Dataset, binarize, load
+from vae_course.data import binarize, load
 from vae_course.distributions import (
     Bernoulli,
     Gaussian,
-    MultivariateGaussian,
-    kl_to_standard_normal,
+    MultivariateNormal,
+    kl_divergence,
     standard_normal,
 )
-from vae_course.estimators import (
-    effective_sample_size,
-    elbo,
-    elbo_analytic_kl,
-    importance_log_weights,
-    iwae_bound,
-    log_mean_exp,
-    prior_log_likelihood,
-)
-from vae_course.evaluation import (
-    Estimate,
-    Gaps,
-    active_units,
-    evaluate,
-    gaps,
-    refine_posterior,
-)
-from vae_course.exact import LinearGaussian, LinearVAE
 from vae_course.exercises import check
-from vae_course.likelihoods import (
-    Categorical,
-    ContinuousBernoulli,
-    FixedGaussian,
-    GaussianPerPixel,
-    LearnedGaussian,
-    Levels,
-)
+from vae_course.inference import active_units, evaluate, fit_posterior, gaps
+from vae_course.linear import LinearGaussian, LinearVAE
 from vae_course.machine import setup
-from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder
-from vae_course.proposals import WithProposal
+from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder, prior_of
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
-from vae_course.training import fit
+from vae_course.streaming import log_mean_exp
+from vae_course.training import fit, warmup_cosine
 
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str):
-    """`show` brings matplotlib: it is loaded when it is first wanted, not on import."""
-    if name == "show":
-        from vae_course.plotting import show
-
-        return show
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 __all__ = [
-    "refine_posterior",
-    "gaps",
-    "evaluate",
-    "active_units",
-    "Gaps",
-    "Estimate",
     "MLP",
     "VAE",
-    "AutoregressiveVAE",
     "Bernoulli",
-    "Categorical",
-    "ContinuousBernoulli",
-    "Dataset",
     "Decoder",
     "Encoder",
-    "FixedGaussian",
     "FourierDecoder",
     "Gaussian",
-    "GaussianPerPixel",
-    "LearnedGaussian",
-    "Levels",
     "LinearGaussian",
     "LinearVAE",
-    "MultivariateGaussian",
-    "WithProposal",
-    "annealed_log_likelihood",
-    "annealed_log_weights",
+    "MultivariateNormal",
+    "active_units",
+    "ais",
     "binarize",
     "check",
     "claim",
     "effective_sample_size",
     "elbo",
-    "elbo_analytic_kl",
+    "evaluate",
     "fit",
+    "fit_posterior",
+    "gaps",
     "grid_log_likelihood",
     "grid_posterior",
-    "importance_log_weights",
-    "iwae_bound",
-    "kl_to_standard_normal",
+    "iwae",
+    "kl_divergence",
     "load",
     "log_mean_exp",
+    "log_weights",
     "prior_log_likelihood",
+    "prior_of",
     "recorded",
+    "reverse_ais",
     "setup",
     "show",
     "standard_normal",
+    "warmup_cosine",
 ]
+
+OLD_NAMES = {
+    "AutoregressiveVAE": "vc.autoregressive.AutoregressiveVAE",
+    "Categorical": "vc.distributions.Categorical",
+    "ContinuousBernoulli": "vc.distributions.ContinuousBernoulli",
+    "Dataset": "vc.data.Dataset",
+    "Estimate": "vc.inference.Estimate",
+    "FixedGaussian": "vc.likelihoods.FixedGaussian",
+    "Gaps": "vc.inference.Gaps",
+    "GaussianPerPixel": "vc.likelihoods.GaussianPerPixel",
+    "LearnedGaussian": "vc.likelihoods.LearnedGaussian",
+    "Levels": "vc.likelihoods.CategoricalPixels",
+    "MultivariateGaussian": "vc.MultivariateNormal",
+    "WithProposal": "q as an argument, vc.elbo(model, q, x, key)",
+    "annealed_log_likelihood": "vc.log_mean_exp(vc.ais(model, q, x, key)) or, from above, "
+    "-vc.log_mean_exp(vc.reverse_ais(...))",
+    "annealed_log_weights": "vc.ais(model, q, x, key) or vc.reverse_ais",
+    "elbo_analytic_kl": "vc.elbo(model, q, x, key)",
+    "estimators": "vc.bounds",
+    "evaluation": "vc.inference",
+    "exact": "vc.linear",
+    "importance_log_weights": "vc.log_weights(model, q, x, key, num_samples=...)",
+    "iwae_bound": "vc.iwae(model, q, x, key, num_samples=...)",
+    "kl_to_standard_normal": "vc.kl_divergence(q, vc.standard_normal(latent_dim))",
+    "proposals": "q as an argument, vc.elbo(model, q, x, key)",
+    "refine_posterior": "vc.fit_posterior(model, q, x, key)",
+}
+
+
+def __getattr__(name: str):
+    """`show` needs matplotlib: it is loaded at its first use. Old names say the new ones."""
+    if name == "show":
+        from vae_course.plotting import show
+
+        return show
+    if name in OLD_NAMES:
+        raise AttributeError(f"vae_course 0.2 has no {name}: it is {OLD_NAMES[name]} now")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

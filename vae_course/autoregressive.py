@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_course.distributions import Bernoulli, Gaussian, aligned
+from vae_course.distributions import Bernoulli, Gaussian, aligned, sample_axes
 from vae_course.models import MLP, Encoder, start_at_mean
 
 
 class MaskedMLP(nnx.Module):
     """x, context -> logits; those of pixel i depend on pixels 0 to i - 1 only.
 
-    Hidden unit k sees the pixels before its place and speaks to those from its place on.
+    Hidden unit k reads the pixels before place[k] and feeds the logits from place[k] on.
 
     Args:
         data_dim, width: pixels and hidden units.
@@ -54,9 +54,9 @@ class AutoregressiveBernoulli:
         x = jnp.broadcast_to(x, (*shape, self.data_dim))
         return Bernoulli(self.logits_of(x, self.context)).log_prob(x)
 
-    def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
-        """Pixel after pixel; zeros and ones, (num_samples, ..., data_dim)."""
-        shape = (num_samples, *self.context.shape[:-1], self.data_dim)
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """Pixel after pixel; zeros and ones, (*sample_shape, ..., data_dim)."""
+        shape = (*sample_axes(sample_shape), *self.context.shape[:-1], self.data_dim)
         noise = jax.random.uniform(key, shape)
 
         def draw(pixel, x):

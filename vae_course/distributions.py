@@ -1,21 +1,108 @@
-"""Three distributions, as pytrees: event = last axis, log densities in nats.
+"""Distributions, as pytrees: event = last axis, log densities in nats.
 
 Each keeps its parameters in arrays whose leading axes are a batch, so that one
-object can hold the distributions of a thousand images.
+object can hold the distributions of a thousand images. Any of them can be the q of
+an estimator: `bounds.Proposal` says what that takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax import Precision
+from jax.scipy.linalg import solve_triangular
+from jax.scipy.special import logsumexp
 
 LOG_2PI = 1.8378770664093453
+SMALL = 0.1  # |logit| below which the formulas lose digits and a series is exact to float32
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Bernoulli:
+class Distribution:
+    """What all distributions share. A subclass gives `sample`, `log_prob` and its parameters."""
+
+    reparameterised: ClassVar[bool]  # whether gradients flow through samples to the parameters
+    event_axes: ClassVar[dict[str, int]]  # parameter -> how many of its last axes are no batch
+
+    def __post_init__(self):
+        for name in self.event_axes:
+            array = jnp.asarray(getattr(self, name))
+            if not jnp.issubdtype(array.dtype, jnp.floating):
+                array = array.astype(jnp.float32)
+            object.__setattr__(self, name, array)
+        self.batch_shape  # noqa: B018  it checks the shapes
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes: one distribution for each of their places.
+
+        Raises:
+            ValueError: if the parameters do not have the same.
+        """
+        return self._batch_shape()
+
+    def _batch_shape(self) -> tuple[int, ...]:
+        shapes = {name: jnp.shape(getattr(self, name)) for name in self.event_axes}
+        for name, axes in self.event_axes.items():
+            if len(shapes[name]) < axes:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} needs {axes} axes or more, the last for the "
+                    f"dimensions of one x or z, got shape {shapes[name]}"
+                )
+        if len(set(shapes.values())) > 1:
+            both = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise ValueError(
+                f"{type(self).__name__}: the parameters must have equal shapes, got {both}; "
+                "jnp.broadcast_to makes them equal"
+            )
+        (shape,) = set(shapes.values())
+        return shape[: len(shape) - max(self.event_axes.values())]
+
+    def __getitem__(self, rows) -> "Distribution":
+        """The distributions of these rows of the batch (an index, a slice, an array, a mask).
+
+        What all rows share stays whole; a distribution without a batch is returned as it is.
+        """
+        if isinstance(rows, tuple) or rows is Ellipsis or rows is None:
+            raise ValueError(f"q[rows] selects along the batch axis only, got [{rows}]")
+        if not self.batch_shape:
+            return self
+        return self._select(np.asarray(rows) if isinstance(rows, list) else rows)
+
+    def _select(self, rows):
+        return type(self)(*(getattr(self, name)[rows] for name in self.event_axes))
+
+    def sample_and_log_prob(self, key: jax.Array, sample_shape=()) -> tuple[jax.Array, jax.Array]:
+        """Samples (*sample_shape, ..., d) and their log p (*sample_shape, ...)."""
+        x = self.sample(key, sample_shape)
+        return x, self.log_prob(x)
+
+
+def as_pytree(cls):
+    """Registers a frozen dataclass whose shapes are checked where it is made by hand.
+
+    JAX's transformations fill its fields with what has other shapes, or none; what they
+    put together is not checked until it is used.
+    """
+    names = [field.name for field in fields(cls)]
+
+    def flatten(made):
+        return [(jax.tree_util.GetAttrKey(n), getattr(made, n)) for n in names], None
+
+    def unflatten(_, leaves):
+        made = object.__new__(cls)
+        for name, leaf in zip(names, leaves, strict=True):
+            object.__setattr__(made, name, leaf)
+        return made
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+    return cls
+
+
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class Bernoulli(Distribution):
     """Independent coin flips with the given log-odds, `logits` of shape (..., d).
 
     Logits and not probabilities: x * logit - softplus(logit) stays exact at
@@ -23,6 +110,8 @@ class Bernoulli:
     """
 
     logits: jax.Array
+    reparameterised = False
+    event_axes = {"logits": 1}
 
     @property
     def mean(self) -> jax.Array:
@@ -39,7 +128,7 @@ class Bernoulli:
         x, logits = aligned(x, self.logits)
         return jnp.sum(x * logits - jax.nn.softplus(logits), axis=-1)
 
-    def log_prob_pairs(self, x: jax.Array) -> jax.Array:
+    def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x against every parameter row, in one matrix product.
 
         Args:
@@ -51,26 +140,23 @@ class Bernoulli:
         """
         check_pairs(x, self.logits)
         normaliser = jnp.sum(jax.nn.softplus(self.logits), axis=-1, keepdims=True)
-        return matrix_product(self.logits, x) - normaliser
+        return matrix_product(self.logits, x.T) - normaliser
 
-    def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
-        """Zeros and ones, float32; shape (num_samples, ..., d)."""
-        mean = jnp.broadcast_to(self.mean, (num_samples, *self.logits.shape))
-        return jax.random.bernoulli(key, mean).astype(jnp.float32)
-
-    def sample_and_log_prob(self, key: jax.Array, num_samples: int):
-        """Samples (num_samples, ..., d) and their log p (num_samples, ...)."""
-        x = self.sample(key, num_samples)
-        return x, self.log_prob(x)
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """Zeros and ones, float32; shape (*sample_shape, ..., d)."""
+        shape = (*sample_axes(sample_shape), *self.logits.shape)
+        return jax.random.bernoulli(key, jnp.broadcast_to(self.mean, shape)).astype(jnp.float32)
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Gaussian:
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class Gaussian(Distribution):
     """Independent normals; `mean` and `log_var` of the same shape (..., d)."""
 
     mean: jax.Array
     log_var: jax.Array
+    reparameterised = True
+    event_axes = {"mean": 1, "log_var": 1}
 
     @property
     def mode(self) -> jax.Array:
@@ -83,7 +169,7 @@ class Gaussian:
         squares = jnp.square(x - mean) * jnp.exp(-log_var)
         return -0.5 * jnp.sum(squares + log_var + LOG_2PI, axis=-1)
 
-    def log_prob_pairs(self, x: jax.Array) -> jax.Array:
+    def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x against every parameter row, in one matrix product.
 
         Args:
@@ -102,55 +188,262 @@ class Gaussian:
         rows = jnp.concatenate([precision, mean * precision], axis=-1)
         columns = jnp.concatenate([-0.5 * jnp.square(x), x], axis=-1)
         constant = jnp.square(mean) * precision + self.log_var + LOG_2PI
-        return matrix_product(rows, columns) - 0.5 * jnp.sum(constant, axis=-1, keepdims=True)
+        return matrix_product(rows, columns.T) - 0.5 * jnp.sum(constant, axis=-1, keepdims=True)
 
-    def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
-        """mean + std * noise; shape (num_samples, ..., d)."""
-        noise = jax.random.normal(key, (num_samples, *self.mean.shape))
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """mean + std * noise; shape (*sample_shape, ..., d)."""
+        noise = jax.random.normal(key, (*sample_axes(sample_shape), *self.mean.shape))
         _, mean, log_var = aligned(noise, self.mean, self.log_var)
         return mean + jnp.exp(0.5 * log_var) * noise
 
-    def sample_and_log_prob(self, key: jax.Array, num_samples: int):
-        """Samples (num_samples, ..., d) and their log p (num_samples, ...)."""
-        x = self.sample(key, num_samples)
-        return x, self.log_prob(x)
 
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class MultivariateGaussian:
-    """A normal with any covariance: `mean` (..., d), one `covariance` (d, d)."""
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class MultivariateNormal(Distribution):
+    """A normal with any covariance: `mean` (..., d), `covariance` (..., d, d) or one (d, d)."""
 
     mean: jax.Array
     covariance: jax.Array
+    reparameterised = True
+    event_axes = {"mean": 1, "covariance": 2}
+
+    @property
+    def mode(self) -> jax.Array:
+        """The mean; shape (..., d)."""
+        return self.mean
 
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats; shape (...,)."""
         x, mean = aligned(x, self.mean)
         cholesky = jnp.linalg.cholesky(self.covariance)
-        residual = jnp.moveaxis(x - mean, -1, 0).reshape(x.shape[-1], -1)
-        white = jax.scipy.linalg.solve_triangular(cholesky, residual, lower=True)
-        squares = jnp.sum(jnp.square(white), axis=0).reshape(x.shape[:-1])
-        log_determinant = 2 * jnp.sum(jnp.log(jnp.diag(cholesky)))
+        diagonal = jnp.diagonal(cholesky, axis1=-2, axis2=-1)
+        log_determinant = 2 * jnp.sum(jnp.log(diagonal), axis=-1)
+        white = self._per_covariance(_solve, cholesky, x - mean)
+        squares = jnp.sum(jnp.square(white), axis=-1)
+        log_determinant = jnp.broadcast_to(log_determinant, squares.shape)
         return -0.5 * (squares + log_determinant + x.shape[-1] * LOG_2PI)
 
-    def sample(self, key: jax.Array, num_samples: int) -> jax.Array:
-        """mean + cholesky @ noise; shape (num_samples, ..., d)."""
-        noise = jax.random.normal(key, (num_samples, *self.mean.shape))
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """mean + cholesky @ noise; shape (*sample_shape, ..., d)."""
+        noise = jax.random.normal(key, (*sample_axes(sample_shape), *self.mean.shape))
         cholesky = jnp.linalg.cholesky(self.covariance)
         _, mean = aligned(noise, self.mean)
-        return mean + jnp.matmul(noise, cholesky.T, precision=Precision.HIGHEST)
+        return mean + self._per_covariance(matrix_product, cholesky, noise)
 
-    def sample_and_log_prob(self, key: jax.Array, num_samples: int):
-        """Samples (num_samples, ..., d) and their log p (num_samples, ...)."""
-        x = self.sample(key, num_samples)
-        return x, self.log_prob(x)
+    def _per_covariance(self, function, matrices, vectors):
+        """function(matrix, columns) of every matrix and the vectors (..., d) that belong to it."""
+        dim, batch = vectors.shape[-1], matrices.shape[:-2]
+        rows = vectors.reshape(-1, *batch, dim)  # the samples first
+        columns = jnp.moveaxis(rows, 0, -1)  # (*batch, d, samples)
+        for _ in batch:
+            function = jax.vmap(function)
+        return jnp.moveaxis(function(matrices, columns), -1, 0).reshape(vectors.shape)
+
+    def _batch_shape(self) -> tuple[int, ...]:
+        mean, covariance = jnp.shape(self.mean), jnp.shape(self.covariance)
+        if not mean or covariance not in (mean[-1:] * 2, (*mean, *mean[-1:])):
+            raise ValueError(
+                "MultivariateNormal: covariance must have shape (d, d), or (..., d, d) for a mean "
+                f"of shape (..., d), got mean {mean}, covariance {covariance}"
+            )
+        return mean[:-1]
+
+    def _select(self, rows):
+        shared = jnp.ndim(self.covariance) == 2
+        return MultivariateNormal(
+            self.mean[rows], self.covariance if shared else self.covariance[rows]
+        )
 
 
-def kl_to_standard_normal(gaussian: Gaussian) -> jax.Array:
-    """KL(gaussian || N(0, I)) in nats, summed over the last axis; shape (...,)."""
-    mean, log_var = gaussian.mean, gaussian.log_var
-    return 0.5 * jnp.sum(jnp.exp(log_var) + jnp.square(mean) - 1 - log_var, axis=-1)
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class ContinuousBernoulli(Distribution):
+    """Independent values in [0, 1], density proportional to exp(logit * x); logits (..., d).
+
+    What a Bernoulli's formula becomes for grey values once it is normalised
+    (Loaiza-Ganem & Cunningham 2019).
+    """
+
+    logits: jax.Array
+    reparameterised = True
+    event_axes = {"logits": 1}
+
+    @property
+    def mean(self) -> jax.Array:
+        """Not sigmoid(logits), but closer to 1/2; shape (..., d)."""
+        safe = _away_from_zero(self.logits)
+        exact = 1 / -jnp.expm1(-safe) - 1 / safe
+        series = 0.5 + self.logits / 12 - self.logits**3 / 720
+        return jnp.where(jnp.abs(self.logits) < SMALL, series, exact)
+
+    @property
+    def mode(self) -> jax.Array:
+        """Always an end of the interval, 0 or 1; shape (..., d)."""
+        return (self.logits > 0).astype(self.logits.dtype)
+
+    def log_prob(self, x: jax.Array) -> jax.Array:
+        """Log density, summed over the last axis, -inf where x leaves [0, 1]; shape (...,)."""
+        x, logits = aligned(x, self.logits)
+        return jnp.sum(x * logits - _log_normaliser(logits), axis=-1) + _log_inside(x)
+
+    def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
+        """Every x (batch, d) against every row of logits (num_params, d), as `Bernoulli` does."""
+        check_pairs(x, self.logits)
+        normaliser = jnp.sum(_log_normaliser(self.logits), axis=-1, keepdims=True)
+        return matrix_product(self.logits, x.T) - normaliser + _log_inside(x)[None]
+
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """By the inverse of the distribution function; (*sample_shape, ..., d)."""
+        u = jax.random.uniform(key, (*sample_axes(sample_shape), *self.logits.shape))
+        u, logits = aligned(u, self.logits)
+        safe = -jnp.abs(_away_from_zero(logits))  # mirrored, so that exp cannot overflow
+        falling = jnp.log1p(u * jnp.expm1(safe)) / safe
+        return jnp.clip(jnp.where(logits > 0, 1 - falling, falling), 0, 1)
+
+
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class Categorical(Distribution):
+    """Each value is one of K levels, 0, 1/(K-1), ..., 1; logits (..., d, K)."""
+
+    logits: jax.Array
+    reparameterised = False
+    event_axes = {"logits": 2}
+
+    @property
+    def levels(self) -> jax.Array:
+        """The K values; shape (K,)."""
+        return jnp.linspace(0, 1, self.logits.shape[-1])
+
+    @property
+    def mean(self) -> jax.Array:
+        """(..., d)."""
+        return jax.nn.softmax(self.logits) @ self.levels
+
+    @property
+    def mode(self) -> jax.Array:
+        """The likeliest level of each value; (..., d)."""
+        return self.levels[jnp.argmax(self.logits, axis=-1)]
+
+    def log_prob(self, x: jax.Array) -> jax.Array:
+        """Log probability of the levels nearest to x (..., d), -inf outside [0, 1]; (...,)."""
+        picked, log_probs = aligned(
+            _one_hot(x, self.logits.shape[-1]), jax.nn.log_softmax(self.logits), last=2
+        )
+        inside = jnp.broadcast_to(_log_inside(x), picked.shape[:-2])
+        return jnp.sum(picked * log_probs, axis=(-2, -1)) + inside
+
+    def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
+        """Every x (batch, d) against every row of logits (num_params, d, K)."""
+        check_pairs(x, self.logits[..., 0])
+        log_probs = jax.nn.log_softmax(self.logits).reshape(len(self.logits), -1)
+        picked = _one_hot(x, self.logits.shape[-1]).reshape(len(x), -1)
+        return matrix_product(log_probs, picked.T) + _log_inside(x)[None]
+
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """(*sample_shape, ..., d)."""
+        shape = (*sample_axes(sample_shape), *self.logits.shape[:-1])
+        return self.levels[jax.random.categorical(key, self.logits, shape=shape)]
+
+
+@as_pytree
+@dataclass(frozen=True, eq=False)
+class Mixture(Distribution):
+    """A mixture: component i with probability weights_i.
+
+    As a proposal, Mixture((q, prior), (0.5, 0.5)) keeps every importance weight below
+    twice the likelihood: q finds the place, the prior leaves nothing out.
+
+    Args:
+        components: distributions over the same z; each has a row for every x, or one for all.
+        weights: (num_components,), positive, sum 1.
+    """
+
+    components: tuple[Distribution, ...]
+    weights: jax.Array
+    reparameterised = False  # which component a sample comes from is a jump
+    event_axes = {"weights": 1}
+
+    def __post_init__(self):
+        object.__setattr__(self, "components", tuple(self.components))
+        super().__post_init__()
+        if isinstance(self.weights, jax.core.Tracer):
+            return
+        weights = np.asarray(self.weights)
+        if not ((weights > 0).all() and abs(weights.sum() - 1) < 1e-5):
+            raise ValueError(f"the weights must be positive and sum to 1, got {weights}")
+
+    @property
+    def mean(self) -> jax.Array:
+        """(..., d)."""
+        shape = self.batch_shape
+        means = [jnp.broadcast_to(c.mean, (*shape, c.mean.shape[-1])) for c in self.components]
+        return sum(weight * mean for weight, mean in zip(self.weights, means, strict=True))
+
+    def log_prob(self, x: jax.Array) -> jax.Array:
+        """log of the weighted sum of the components' densities, in nats; shape (...,)."""
+        terms = zip(jnp.log(self.weights), self.components, strict=True)
+        return logsumexp(
+            jnp.stack(jnp.broadcast_arrays(*(w + c.log_prob(x) for w, c in terms))), axis=0
+        )
+
+    def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
+        """Each sample from a component drawn for it; (*sample_shape, ..., d)."""
+        pick_key, *keys = jax.random.split(key, 1 + len(self.components))
+        sample_shape = sample_axes(sample_shape)
+        shape = (*sample_shape, *self.batch_shape)
+        draws = [
+            component.sample(one, sample_shape if component.batch_shape else shape)
+            for component, one in zip(self.components, keys, strict=True)
+        ]
+        picked = jax.random.categorical(pick_key, jnp.log(self.weights), shape=shape)
+        return jnp.take_along_axis(jnp.stack(draws), picked[None, ..., None], axis=0)[0]
+
+    def _batch_shape(self) -> tuple[int, ...]:
+        if jnp.shape(self.weights) != (len(self.components),):
+            raise ValueError(
+                f"a weight for each of {len(self.components)} components, got shape "
+                f"{jnp.shape(self.weights)}"
+            )
+        shapes = {c.batch_shape for c in self.components} - {()}
+        if len(shapes) > 1:
+            raise ValueError(f"the components must have equal batch shapes or none, got {shapes}")
+        return shapes.pop() if shapes else ()
+
+    def _select(self, rows):
+        return Mixture(tuple(c[rows] for c in self.components), self.weights)
+
+
+def kl_divergence(q: Distribution, p: Distribution) -> jax.Array:
+    """KL(q || p) of two normals in nats, summed over the last axis; the batch's shape.
+
+    By formula, for any of `Gaussian` and `MultivariateNormal`. expm1 keeps it exact in
+    float32 where q almost is p, as in a latent about to collapse.
+
+    Raises:
+        TypeError: where there is no formula here; `elbo` samples it then.
+    """
+    if not has_kl_formula(q, p):
+        raise TypeError(f"no formula for KL({type(q).__name__} || {type(p).__name__})")
+    if isinstance(q, Gaussian) and isinstance(p, Gaussian):
+        mean, log_var, p_mean, p_log_var = aligned(q.mean, q.log_var, p.mean, p.log_var)
+        ratio = log_var - p_log_var
+        squares = jnp.square(mean - p_mean) * jnp.exp(-p_log_var)
+        return 0.5 * jnp.sum(jnp.expm1(ratio) - ratio + squares, axis=-1)
+    mean, p_mean = aligned(q.mean, p.mean)
+    roots = [jnp.linalg.cholesky(_covariance(one)) for one in (q, p)]
+    own, other = (jnp.broadcast_to(root, (*mean.shape, mean.shape[-1])) for root in roots)
+    # Both in coordinates where p is a standard normal.
+    root = solve_triangular(other, own, lower=True)
+    shift = solve_triangular(other, (mean - p_mean)[..., None], lower=True)[..., 0]
+    log_ratio = 2 * jnp.log(jnp.diagonal(root, axis1=-2, axis2=-1))
+    squares = jnp.sum(jnp.square(root), axis=-1) - 1 + jnp.square(shift)
+    return 0.5 * jnp.sum(squares - log_ratio, axis=-1)
+
+
+def has_kl_formula(q, p) -> bool:
+    """Whether `kl_divergence(q, p)` knows a formula."""
+    return all(isinstance(one, (Gaussian, MultivariateNormal)) for one in (q, p))
 
 
 def standard_normal(dim: int) -> Gaussian:
@@ -158,9 +451,9 @@ def standard_normal(dim: int) -> Gaussian:
     return Gaussian(jnp.zeros(dim), jnp.zeros(dim))
 
 
-def aligned(*arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """Broadcasts the leading axes on purpose, so that no other ever does silently."""
-    if len({jnp.shape(a)[-1:] for a in arrays}) > 1:
+def aligned(*arrays: jax.Array, last: int = 1) -> tuple[jax.Array, ...]:
+    """Broadcasts the leading axes explicitly; the `last` axes must already agree."""
+    if len({jnp.shape(a)[-last:] for a in arrays}) > 1:
         shapes = " and ".join(str(jnp.shape(a)) for a in arrays)
         raise ValueError(f"the last axes must be equal, got shapes {shapes}")
     shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in arrays))
@@ -170,7 +463,7 @@ def aligned(*arrays: jax.Array) -> tuple[jax.Array, ...]:
 def check_pairs(x: jax.Array, parameters: jax.Array) -> None:
     if x.ndim != 2 or parameters.ndim != 2 or x.shape[1] != parameters.shape[1]:
         raise ValueError(
-            "log_prob_pairs wants x of shape (batch, d) and parameters of shape "
+            "pairwise_log_prob needs x of shape (batch, d) and parameters of shape "
             f"(num_params, d), got {x.shape} and {parameters.shape}"
         )
 
@@ -178,4 +471,41 @@ def check_pairs(x: jax.Array, parameters: jax.Array) -> None:
 def matrix_product(rows: jax.Array, columns: jax.Array) -> jax.Array:
     # Accelerators round the inputs of a product to 10 bits unless told not to:
     # over 784 pixels that costs whole nats.
-    return jnp.matmul(rows, columns.T, precision=Precision.HIGHEST)
+    return jnp.matmul(rows, columns, precision=Precision.HIGHEST)
+
+
+def sample_axes(sample_shape) -> tuple[int, ...]:
+    """`sample_shape` as a tuple; a number n means (n,)."""
+    return (int(sample_shape),) if np.ndim(sample_shape) == 0 else tuple(sample_shape)
+
+
+def _solve(cholesky, columns):
+    return solve_triangular(cholesky, columns, lower=True)
+
+
+def _covariance(normal) -> jax.Array:
+    if isinstance(normal, MultivariateNormal):
+        return normal.covariance
+    return jnp.exp(normal.log_var)[..., None] * jnp.eye(normal.mean.shape[-1])
+
+
+def _away_from_zero(logits: jax.Array) -> jax.Array:
+    # A division by 0 in the branch not taken would still make the gradient NaN.
+    return jnp.where(jnp.abs(logits) < 1e-4, 1e-4, logits)
+
+
+def _log_normaliser(logits: jax.Array) -> jax.Array:
+    """log of the integral of exp(logit * x) over [0, 1], that is log((e^logit - 1) / logit)."""
+    size = jnp.abs(_away_from_zero(logits))
+    exact = jax.nn.relu(logits) + jnp.log(-jnp.expm1(-size) / size)
+    series = logits / 2 + logits**2 / 24 - logits**4 / 2880
+    return jnp.where(jnp.abs(logits) < SMALL, series, exact)
+
+
+def _log_inside(x: jax.Array) -> jax.Array:
+    """0 where every value of a row lies in [0, 1], else -inf; (...,)."""
+    return jnp.where(jnp.all((x >= 0) & (x <= 1), axis=-1), 0.0, -jnp.inf)
+
+
+def _one_hot(x: jax.Array, num_levels: int) -> jax.Array:
+    return jax.nn.one_hot(jnp.round(x * (num_levels - 1)).astype(int), num_levels)

@@ -1,21 +1,77 @@
-"""Networks: an MLP, decoders from z to a distribution over x, encoders from x to one over z.
-
-A model is anything with `latent_dim` and `decode(z) -> distribution`; and, where there
-is a proposal q for z given x, `encode(x) -> distribution`.
-"""
+"""Networks: an MLP, decoders from z to a distribution over x, encoders from x to one over z."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_course.distributions import Bernoulli, Gaussian
+from vae_course.distributions import Bernoulli, Distribution, Gaussian, standard_normal
+
+
+class Model(Protocol):
+    """What a model is: a prior over z and a decoder from z to x. An encoder is no part of it.
+
+    A `prior` may be left out: it is a standard normal then. A learned one is a property
+    that builds its distribution from `nnx.Param`s, so that `fit` trains it:
+
+        @property
+        def prior(self):
+            return vc.Gaussian(self.prior_mean[...], self.prior_log_var[...])
+    """
+
+    latent_dim: int
+
+    def decode(self, z: jax.Array):
+        """p(x | z): z (..., latent_dim) -> distribution over (..., data_dim)."""
+
+
+def prior_of(model: Model) -> Distribution:
+    """The model's `prior`; the standard normal of `latent_dim` dimensions where it has none.
+
+    Raises:
+        ValueError: if `prior` is no distribution, or one with a batch.
+    """
+    prior = getattr(model, "prior", None)
+    if prior is None:
+        return standard_normal(model.latent_dim)
+    if not hasattr(prior, "log_prob"):
+        raise ValueError(
+            f"the model's prior is a {type(prior).__name__}: it must be a distribution, or a "
+            "property that returns one"
+        )
+    if prior.batch_shape != ():
+        raise ValueError(f"a prior is one for all x: batch_shape (), got {prior.batch_shape}")
+    return prior
+
+
+def check_mode(model) -> None:
+    """Raises ValueError if dropout or batch norm is in training mode outside of training.
+
+    Where the parameters are traced, as in a loss, training mode is what is meant.
+    """
+    for path, module in nnx.iter_graph(model):
+        for flag in ("deterministic", "use_running_average"):
+            if getattr(module, flag, None) is False and not is_traced(model):
+                name = ".".join(str(part) for part in path) or type(module).__name__
+                raise ValueError(
+                    f"{name} ({type(module).__name__}) is in training mode, which would change "
+                    "every number measured: call .eval() on the model before, .train() after"
+                )
+
+
+def is_traced(model) -> bool:
+    """Whether some of its arrays are JAX's tracers, as they are inside compiled code."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(nnx.state(model)))
 
 
 class MLP(nnx.Module):
-    """Fully connected layers of the given sizes, input first, none after the last."""
+    """A multilayer perceptron of the given layer sizes, from input to output.
+
+    The activation follows every layer but the last.
+    """
 
     def __init__(
         self,
@@ -38,7 +94,7 @@ class MLP(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """p(x | z): an MLP from z to what the likelihood wants; by default logits of Bernoulli pixels.
+    """p(x | z): an MLP from z to the parameters of the likelihood; by default Bernoulli logits.
 
     Args:
         latent_dim, hidden, data_dim: layer sizes, from z to x.

@@ -6,7 +6,9 @@ import numpy as np
 from flax import nnx
 from jax.scipy.special import logsumexp
 
-from vae_course.estimators import check_batch, streamed_log_sum_exp
+from vae_course.bounds import check_batch, log_likelihood
+from vae_course.models import Model, check_mode, prior_of
+from vae_course.streaming import streamed_log_sum_exp
 
 EDGE = 6.0  # the grid is [-6, 6]: a standard normal leaves 2e-9 of its mass outside
 SIZES = {1: (1025, 2049, 4097, 8193, 16385), 2: (65, 129, 257, 513, 1025, 2049)}
@@ -15,7 +17,7 @@ BLOCK = 512  # nodes held in memory at once
 MAX_TABLE = 2**28  # numbers, a gigabyte of float32
 
 
-def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
+def grid_log_likelihood(model: Model, x: jax.Array) -> np.ndarray:
     """log p(x) by the trapezoid rule over z in [-6, 6]^latent_dim.
 
     The mean over x is good to 0.01 nats; a single image of many may be off by more.
@@ -28,10 +30,10 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
     0.01 nats get a grid twice as fine, until the mean over x of these errors is 0.01.
 
     Args:
-        model: anything with `decode`, and `latent_dim` 1 or 2.
+        model: with `latent_dim` 1 or 2, and any prior.
         x: (batch, data_dim).
     Returns:
-        (batch,), in nats.
+        (batch,), in nats; NumPy.
     Raises:
         ValueError: if latent_dim is above 2; if even the finest grid is not fine enough;
             or if posteriors lie at the grid's edge.
@@ -51,19 +53,19 @@ def grid_log_likelihood(model, x: jax.Array) -> jax.Array:
         answers[pending] = fine
         if errors.mean() <= TOLERANCE:
             _check_edge(model, x, answers)
-            return jnp.asarray(answers)
+            return answers
         pending = np.flatnonzero(errors > TOLERANCE)
     raise _too_rugged(size, errors)
 
 
-def grid_posterior(model, x: jax.Array) -> tuple[np.ndarray, jax.Array]:
+def grid_posterior(model: Model, x: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """p(z | x) as probabilities of the nodes of a grid, which sum to 1 for each x.
 
     The coarsest grid on which log p(x) passes the check of `grid_log_likelihood`, one for
     all of x. An expectation E[f(z) | x] is exp(log_probs).T @ f(points).
 
     Returns:
-        points (m, latent_dim), log_probs (m, batch).
+        points (m, latent_dim), log_probs (m, batch); NumPy.
     Raises:
         ValueError: as grid_log_likelihood; and if the table would not fit in a gigabyte.
     """
@@ -74,23 +76,24 @@ def grid_posterior(model, x: jax.Array) -> tuple[np.ndarray, jax.Array]:
             raise ValueError(
                 f"{len(x)} posteriors on {size}^{dim} nodes do not fit in a gigabyte: pass fewer x"
             )
-        points, log_weights = _grid(dim, size)
-        log_joint = _log_joint(model, x, points, log_weights)
+        points, log_cells = _grid(dim, size)
+        log_joint = _log_joint(model, x, points, log_cells)
         answers = np.asarray(logsumexp(log_joint, axis=0))
         if before is not None:
             errors = _error_left(np.abs(answers - before), is_first=size == SIZES[dim][1])
             if errors.mean() <= TOLERANCE:
                 _check_edge(model, x, answers)
-                return points, log_joint - answers[None]
+                return points, np.asarray(log_joint) - answers[None]
         before = answers
     raise _too_rugged(size, errors)
 
 
 def _check(model, x) -> int:
-    check_batch(x, 1)
+    check_batch(x)
+    check_mode(model)
     if model.latent_dim not in SIZES:
         raise ValueError(
-            f"quadrature wants latent_dim 1 or 2, got {model.latent_dim}: "
+            f"quadrature needs latent_dim 1 or 2, got {model.latent_dim}: "
             "use prior_log_likelihood, whose cost does not explode with the dimension"
         )
     return model.latent_dim
@@ -108,56 +111,57 @@ def _too_rugged(size: int, errors: np.ndarray) -> ValueError:
 
 
 def _grid(dim: int, size: int, new_only: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (m, dim), and log(prior * cell) at each (m,); all, or those a coarser grid lacks."""
+    """Nodes (m, dim), and the log of each one's cell (m,); all, or those a coarser grid lacks."""
     end = np.arcsinh(2 * EDGE) / 2
     t, step = np.linspace(-end, end, size, retstep=True)
     nodes, cells = np.sinh(2 * t) / 2, np.cosh(2 * t) * step
-    log_weights = np.log(cells) - 0.5 * nodes**2 - 0.5 * np.log(2 * np.pi)
+    log_cells = np.log(cells)
     index = np.indices((size,) * dim).reshape(dim, -1).T
     if new_only:
         index = index[(index % 2).any(axis=1)]
-    return nodes[index].astype(np.float32), log_weights[index].sum(axis=1).astype(np.float32)
+    return nodes[index].astype(np.float32), log_cells[index].sum(axis=1).astype(np.float32)
 
 
-def _integrate(model, x, points, log_weights) -> np.ndarray:
-    """log sum_i exp(log_weights_i) p(x | points_i); (batch,)."""
-    return np.array(_log_integral(model, x, *_in_blocks(points, log_weights)))
+def _integrate(model, x, points, log_cells) -> np.ndarray:
+    """log of the sum over nodes of cell_i p(points_i) p(x | points_i); (batch,)."""
+    return np.array(_log_integral(model, x, *_in_blocks(points, log_cells)))
 
 
-def _log_joint(model, x, points, log_weights) -> jax.Array:
-    """log_weights_i + log p(x | points_i); (m, batch)."""
-    return _log_terms(model, x, *_in_blocks(points, log_weights))[: len(points)]
+def _log_joint(model, x, points, log_cells) -> jax.Array:
+    """log of cell_i p(points_i) p(x | points_i); (m, batch)."""
+    return _log_terms(model, x, *_in_blocks(points, log_cells))[: len(points)]
 
 
-def _in_blocks(points, log_weights):
+def _in_blocks(points, log_cells):
     missing = -len(points) % BLOCK
     points = np.pad(points, ((0, missing), (0, 0))).reshape(-1, BLOCK, points.shape[1])
-    log_weights = np.pad(log_weights, (0, missing), constant_values=-np.inf)
-    return points, log_weights.reshape(-1, BLOCK)
+    log_cells = np.pad(log_cells, (0, missing), constant_values=-np.inf)
+    return points, log_cells.reshape(-1, BLOCK)
 
 
 @nnx.jit
-def _log_integral(model, x, points, log_weights):
+def _log_integral(model, x, points, log_cells):
     def log_terms(block):
         return _block_terms(model, x, *block)
 
-    return streamed_log_sum_exp(log_terms, (points, log_weights), len(x))
+    return streamed_log_sum_exp(log_terms, (points, log_cells), len(x))
 
 
 @nnx.jit
-def _log_terms(model, x, points, log_weights):
-    blocks = jax.lax.map(lambda b: _block_terms(model, x, *b), (points, log_weights))
+def _log_terms(model, x, points, log_cells):
+    blocks = jax.lax.map(lambda b: _block_terms(model, x, *b), (points, log_cells))
     return blocks.reshape(-1, len(x))
 
 
-def _block_terms(model, x, z, log_weights):
-    return model.decode(z).log_prob_pairs(x) + log_weights[:, None]
+def _block_terms(model, x, z, log_cells):
+    log_prior = prior_of(model).log_prob(z) + log_cells
+    return log_likelihood(model, z, x, ()) + log_prior[:, None]
 
 
 def _check_edge(model, x, answers) -> None:
-    points, log_weights = _grid(model.latent_dim, SIZES[model.latent_dim][0])
+    points, log_cells = _grid(model.latent_dim, SIZES[model.latent_dim][0])
     edge = np.abs(points).max(axis=-1) > 0.95 * EDGE
-    share = np.exp(_integrate(model, x, points[edge], log_weights[edge]) - answers)
+    share = np.exp(_integrate(model, x, points[edge], log_cells[edge]) - answers)
     if share.mean() > TOLERANCE:
         raise ValueError(
             f"{np.sum(share > TOLERANCE)} of {len(x)} images (number {share.argmax()} most of all) "

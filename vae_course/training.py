@@ -7,7 +7,9 @@ data go to the device once, and each epoch is one compiled call.
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,63 +19,101 @@ from flax import nnx
 from tqdm import tqdm
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """What training goes on from: parameters, the optimiser's state, the key, epochs done."""
+
+    params: Any
+    opt_state: Any
+    key: jax.Array
+    epoch: int
+
+
+class History(dict):
+    """Arrays (num_epochs,) by name: "loss" and each metric. `state` is where training stopped."""
+
+    state: State
+
+
 def fit(
     model: nnx.Module,
     loss_fn: Callable,
     data,
     *,
-    key: jax.Array,
+    key: jax.Array | None = None,
     num_epochs: int,
     batch_size: int,
     tx: optax.GradientTransformation,
-    scan: bool = True,
     on_epoch_end: Callable | None = None,
-) -> dict[str, np.ndarray]:
+    state: State | None = None,
+) -> History:
     """Trains `model` in place and returns its history.
 
-    Each epoch visits the rows of `data` once, in a new random order; rows that do
-    not fill a last batch wait for another epoch. Calling again with the same
-    loss_fn and tx (the same objects) does not compile again.
+    Each epoch visits the rows of `data` once, in a new random order; an incomplete last
+    batch is dropped. Calling again with the same loss_fn and tx (the same objects) does
+    not compile again.
 
     Args:
         loss_fn: (model, batch, key) -> (scalar, dict of scalars), a named function.
         data: an array, or a tuple of arrays of equal length, rows first.
         tx: the optimiser, from optax.
-        scan: False runs one compiled call a step instead of an epoch. Needed for
-            convolutions on a CPU, whose gradients crawl inside a scan.
         on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. It may change
             what is not an nnx.Param, such as a weight of the loss kept in the model.
+        state: instead of a key, `history.state` of an earlier call: training goes on from
+            there for num_epochs more, as if it had never stopped.
     Returns:
         "loss" and each metric, averaged over the epoch: arrays (num_epochs,),
-        shorter if training stopped.
+        shorter if training stopped. `history.state` holds what to go on from.
     Raises:
-        ValueError: for bad data, sizes or epochs, before any work.
+        ValueError: for bad data, sizes or epochs, and for both or neither of key and state,
+            before any work.
     Warns:
         RuntimeWarning: if an epoch is not finite; the model keeps the last good one.
     """
     arrays = data if isinstance(data, tuple) else (data,)
     _check(arrays, num_epochs, batch_size)
-    batches_of = jax.tree.map(jnp.asarray, data)
+    if (key is None) == (state is None):
+        raise ValueError("fit needs a key to start with, or a state to go on from: one of the two")
+    data = jax.tree.map(jnp.asarray, data)
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-    state = (params, tx.init(params))
+    if state is None:
+        state = State(params, tx.init(params), key, 0)
+    elif jax.tree.structure(state.params) != jax.tree.structure(params):
+        raise ValueError("state is of another model: its parameters have other names or number")
     static = {"graphdef": graphdef, "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
-    run_epoch = _epoch if scan else _epoch_by_steps
-    history = []
-    # On stdout: what comes on stderr a notebook paints in the colour of errors.
+    trained = state.params, state.opt_state
+    run_epoch = _epoch_for(trained, rest, data, state.key, static)
+    rows = []
+    # stdout, because notebooks show stderr in red.
     with tqdm(total=num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
-        for epoch, epoch_key in enumerate(jax.random.split(key, num_epochs), start=1):
-            state, metrics, finite = run_epoch(state, rest, batches_of, epoch_key, **static)
+        for epoch in range(state.epoch + 1, state.epoch + num_epochs + 1):
+            epoch_key = jax.random.fold_in(state.key, epoch)
+            trained, metrics, finite = run_epoch(trained, rest, data, epoch_key, **static)
             if not finite:
                 warnings.warn(_not_finite(epoch), RuntimeWarning, stacklevel=2)
                 break
-            nnx.update(model, state[0])
-            history.append(jax.device_get(metrics))
+            nnx.update(model, trained[0])
+            state = State(*trained, state.key, epoch)
+            rows.append(jax.device_get(metrics))
             bar.update()
-            bar.set_postfix({name: f"{value:.2f}" for name, value in history[-1].items()})
+            bar.set_postfix({name: f"{value:.2f}" for name, value in rows[-1].items()})
             if on_epoch_end is not None:
                 on_epoch_end(epoch, model)
                 _, _, rest = nnx.split(model, nnx.Param, ...)
-    return {name: np.array([row[name] for row in history]) for name in metrics}
+    history = History({name: np.array([row[name] for row in rows]) for name in metrics})
+    history.state = state
+    return history
+
+
+def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:
+    """The learning rate of all lessons: up from 0 to `peak`, then down to 0 along a cosine.
+
+    Args:
+        num_steps: of the whole training; the first 200 of them, or a quarter if that is
+            less, lead up.
+    """
+    return optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
 
 
 def _step(state, rest, data, rows, key, *, graphdef, loss_fn, tx):
@@ -81,7 +121,8 @@ def _step(state, rest, data, rows, key, *, graphdef, loss_fn, tx):
     batch = jax.tree.map(lambda array: array[rows], data)
 
     def loss_of(params):
-        loss, metrics = loss_fn(nnx.merge(graphdef, params, rest), batch, key)
+        own = jax.tree.map(lambda leaf: leaf, rest)  # the model may change it while it computes
+        loss, metrics = loss_fn(nnx.merge(graphdef, params, own), batch, key)
         return loss, {"loss": loss, **metrics}
 
     (_, metrics), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
@@ -104,16 +145,16 @@ def _summary(state, metrics):
     return metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
 
 
+_compiled_step = jax.jit(_step, static_argnames=("graphdef", "loss_fn", "tx"))
+
+
 @partial(jax.jit, static_argnames=("graphdef", "loss_fn", "tx", "batch_size"))
 def _epoch(state, rest, data, key, *, batch_size, **static):
     def scan_step(state, inputs):
-        return _step(state, rest, data, *inputs, **static)
+        return _compiled_step(state, rest, data, *inputs, **static)
 
     state, metrics = jax.lax.scan(scan_step, state, _batches(data, key, batch_size))
     return state, *_summary(state, metrics)
-
-
-_compiled_step = jax.jit(_step, static_argnames=("graphdef", "loss_fn", "tx"))
 
 
 def _epoch_by_steps(state, rest, data, key, *, batch_size, **static):
@@ -122,6 +163,30 @@ def _epoch_by_steps(state, rest, data, key, *, batch_size, **static):
         state, metrics = _compiled_step(state, rest, data, rows, step_key, **static)
         history.append(metrics)
     return state, *_summary(state, jax.tree.map(lambda *m: jnp.stack(m), *history))
+
+
+def _epoch_for(state, rest, data, key, static):
+    """One compiled call an epoch; a call for each step where convolutions run on a CPU.
+
+    There the gradients of a convolution crawl inside a scan.
+    """
+    if jax.default_backend() != "cpu":
+        return _epoch
+    traced = _epoch.trace(state, rest, data, key, **static)  # kept for the call that follows
+    return _epoch_by_steps if _has_convolution(traced.jaxpr.jaxpr) else _epoch
+
+
+def _has_convolution(jaxpr) -> bool:
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            return True
+        for inner in jax.tree.leaves(
+            tuple(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
+        ):
+            inner = getattr(inner, "jaxpr", inner)  # of a closed one
+            if hasattr(inner, "eqns") and _has_convolution(inner):
+                return True
+    return False
 
 
 def _check(arrays, num_epochs, batch_size):
@@ -133,13 +198,13 @@ def _check(arrays, num_epochs, batch_size):
     if lengths[0] == 0:
         raise ValueError("data is empty: no rows")
     for name, value in {"num_epochs": num_epochs, "batch_size": batch_size}.items():
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
     if batch_size > lengths[0]:
         raise ValueError(f"batch_size {batch_size} is larger than the data ({lengths[0]} rows)")
     if not jnp.issubdtype(arrays[0].dtype, jnp.floating):
         raise ValueError(
-            f"the images are {arrays[0].dtype}; fit wants floats: images / 255 for bytes, "
+            f"the images are {arrays[0].dtype}; fit needs floats: images / 255 for bytes, "
             "images.astype('float32') for zeros and ones"
         )
     for number, array in enumerate(arrays):

@@ -29,7 +29,7 @@ def draws(z=jax.random.normal, noise=True, same_key=False, signal=True):
         if not noise:
             return p.mean
         key = jax.random.clone(z_key) if same_key else x_key
-        return p.sample(key, 1)[0]
+        return p.sample(key)
 
     return generate
 

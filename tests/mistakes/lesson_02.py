@@ -10,7 +10,7 @@ def error_of(values, subtract=True):
 
 
 def table(model, x, z):
-    return model.decode(z).log_prob_pairs(x)
+    return model.decode(z).pairwise_log_prob(x)
 
 
 def shares(model, x, z, axis=0):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 
-from vae_course.exact import LinearGaussian
+from vae_course.linear import LinearGaussian
 from vae_course.exercises.diagnosis import diagnose
 
 NUM_SAMPLES = 20_000

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_course.exact import LinearGaussian
+from vae_course.linear import LinearGaussian
 from vae_course.exercises.diagnosis import diagnose
 
 

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.lax import Precision
 
-from vae_course.distributions import Gaussian, MultivariateGaussian, kl_to_standard_normal
+from vae_course.distributions import (
+    Gaussian,
+    MultivariateNormal,
+    has_kl_formula,
+    kl_divergence,
+    matrix_product,
+    standard_normal,
+)
 
 
 @jax.tree_util.register_dataclass
@@ -34,39 +40,48 @@ class LinearGaussian:
 
     def decode(self, z: jax.Array) -> Gaussian:
         """p(x | z) for z (..., latent_dim)."""
-        product = jnp.matmul(z, self.weights.T, precision=Precision.HIGHEST)
+        product = matrix_product(z, self.weights.T)
         mean = product + jnp.broadcast_to(self.bias, product.shape)
         return Gaussian(mean, jnp.full(mean.shape, jnp.log(self.noise_var)))
 
     def log_likelihood(self, x: jax.Array) -> jax.Array:
         """log N(x; bias, weights @ weights.T + noise_var * I) for x (batch, data_dim)."""
-        product = jnp.matmul(self.weights, self.weights.T, precision=Precision.HIGHEST)
+        product = matrix_product(self.weights, self.weights.T)
         covariance = product + self.noise_var * jnp.eye(len(self.bias))
-        return MultivariateGaussian(self.bias, covariance).log_prob(x)
+        return MultivariateNormal(self.bias, covariance).log_prob(x)
 
-    def posterior(self, x: jax.Array) -> MultivariateGaussian:
-        """p(z | x) for x (batch, data_dim): one mean an image, one covariance for all."""
-        product = jnp.matmul(self.weights.T, self.weights, precision=Precision.HIGHEST)
+    def posterior(self, x: jax.Array) -> MultivariateNormal:
+        """p(z | x) for x (batch, data_dim): one mean per row, one covariance for all."""
+        product = matrix_product(self.weights.T, self.weights)
         precision = jnp.eye(self.latent_dim) + product / self.noise_var
         covariance = jnp.linalg.inv(precision)
         residual = x - jnp.broadcast_to(self.bias, x.shape)
-        projected = jnp.matmul(residual, self.weights, precision=Precision.HIGHEST)
-        mean = jnp.matmul(projected, covariance, precision=Precision.HIGHEST) / self.noise_var
-        return MultivariateGaussian(mean, covariance)
+        projected = matrix_product(residual, self.weights)
+        mean = matrix_product(projected, covariance) / self.noise_var
+        return MultivariateNormal(mean, covariance)
 
-    def elbo(self, x: jax.Array, q: Gaussian) -> jax.Array:
-        """E_q[log p(x | z)] - KL(q || N(0, I)) for x (batch, data_dim); (batch,).
+    def exact_elbo(self, q: Gaussian | MultivariateNormal, x: jax.Array) -> jax.Array:
+        """E_q[log p(x | z)] - KL(q || N(0, I)) for x (batch, data_dim), by formula; (batch,).
 
         The expected square is that at the mean of q, plus what the spread of q adds:
-        sum_j var_j |weights_j|^2.
+        tr(weights.T @ weights @ covariance of q).
+
+        Raises:
+            TypeError: if q is not a normal distribution.
         """
-        spread = jnp.matmul(
-            jnp.exp(q.log_var),
-            jnp.sum(jnp.square(self.weights), axis=0),
-            precision=Precision.HIGHEST,
-        )
+        if not has_kl_formula(q, q):
+            raise TypeError(f"no exact ELBO for a q that is a {type(q).__name__}; elbo samples it")
+        if isinstance(q, Gaussian):
+            lengths = jnp.sum(jnp.square(self.weights), axis=0)
+            spread = matrix_product(jnp.exp(q.log_var), lengths)
+        else:
+            product = matrix_product(self.weights.T, self.weights)
+            product = jnp.broadcast_to(product, q.covariance.shape)
+            spread = jnp.sum(product * q.covariance, axis=(-2, -1))
         at_the_mean = self.decode(q.mean).log_prob(x)
-        return at_the_mean - 0.5 * spread / self.noise_var - kl_to_standard_normal(q)
+        lost = 0.5 * spread / self.noise_var
+        lost += kl_divergence(q, standard_normal(self.latent_dim))
+        return at_the_mean - jnp.broadcast_to(lost, at_the_mean.shape)
 
     def best_diagonal(self, x: jax.Array) -> Gaussian:
         """The diagonal q of the highest ELBO: the posterior's mean, 1 / diag of its precision.
@@ -117,6 +132,6 @@ class LinearVAE(nnx.Module):
         mean = self.encoder(x)
         return Gaussian(mean, jnp.broadcast_to(self.q_log_var[...], mean.shape))
 
-    def elbo(self, x: jax.Array) -> jax.Array:
-        """The exact ELBO for x (batch, data_dim); (batch,)."""
-        return self.model().elbo(x, self.encode(x))
+    def exact_elbo(self, q: Gaussian | MultivariateNormal, x: jax.Array) -> jax.Array:
+        """As `LinearGaussian.exact_elbo`; (batch,)."""
+        return self.model().exact_elbo(q, x)
