@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import vae_course as vc
+from vae_course.distributions import Mixture
 
 # A few shapes, with ones in every place: each new one costs a compilation of every operation.
 SHAPES = st.sampled_from([(1, 1, 1), (1, 5, 2), (2, 3, 4), (3, 4, 1), (4, 1, 6), (4, 5, 6)])
@@ -152,3 +153,123 @@ def test_kl_to_standard_normal_is_its_integral(dim, seed):
     kl = vc.kl_divergence(vc.Gaussian(jnp.array(mean), jnp.array(log_var)), vc.standard_normal(dim))
     np.testing.assert_allclose(kl, exact, rtol=1e-4, atol=1e-4)
     assert kl >= -1e-6
+
+
+@pytest.mark.parametrize("log_var", [1e-2, 1e-3, 1e-4, -1e-4])
+def test_the_kl_of_a_latent_about_to_collapse_is_not_rounding(log_var):
+    """In float32, exp(v) - 1 - v would be 3.3 times too large at v = 1e-4."""
+    kl = vc.kl_divergence(vc.Gaussian(jnp.zeros(1), jnp.full(1, log_var)), vc.standard_normal(1))
+    v = np.float64(np.float32(log_var))
+    np.testing.assert_allclose(kl, 0.5 * (np.expm1(v) - v), rtol=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kl_between_any_two_normals_is_the_average_log_ratio(seed):
+    """Against the textbook formula in float64, by dense algebra, for each pair of kinds."""
+    rng = np.random.default_rng(seed)
+
+    def normal(kind):
+        mean = rng.normal(size=(4, 3))
+        if kind == "diagonal":
+            log_var = rng.normal(size=(4, 3))
+            covariance = np.exp(log_var)[:, :, None] * np.eye(3)
+            return vc.Gaussian(jnp.float32(mean), jnp.float32(log_var)), mean, covariance
+        root = rng.normal(size=(4 if kind == "rows" else 1, 3, 3))
+        covariance = root @ np.swapaxes(root, 1, 2) + 0.5 * np.eye(3)
+        given = jnp.float32(covariance if kind == "rows" else covariance[0])
+        covariance = np.broadcast_to(covariance, (4, 3, 3))
+        return vc.MultivariateNormal(jnp.float32(mean), given), mean, covariance
+
+    kinds = ("diagonal", "shared", "rows")
+    for q, q_mean, q_cov in map(normal, kinds):
+        for p, p_mean, p_cov in map(normal, kinds):
+            shift = p_mean - q_mean
+            exact = 0.5 * (
+                np.trace(np.linalg.solve(p_cov, q_cov), axis1=1, axis2=2)
+                + np.einsum("bi,bi->b", shift, np.linalg.solve(p_cov, shift[..., None])[..., 0])
+                - 3
+                + np.linalg.slogdet(p_cov)[1]
+                - np.linalg.slogdet(q_cov)[1]
+            )
+            np.testing.assert_allclose(vc.kl_divergence(q, p), exact, rtol=1e-3, atol=1e-4)
+
+
+def test_there_is_no_kl_without_a_formula():
+    coin, normal = vc.Bernoulli(jnp.zeros(1)), vc.standard_normal(1)
+    with pytest.raises(TypeError, match="Gaussian || Bernoulli"):
+        vc.kl_divergence(normal, coin)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.sampled_from([(1, 1, 1), (3, 4, 2), (4, 5, 6)]), SEEDS)
+def test_a_covariance_a_row_is_scipys(shape, seed):
+    num, batch, dim = shape
+    root, mean, x = arrays(seed, (batch, dim, dim), (batch, dim), (num, batch, dim))
+    covariance = root @ np.swapaxes(root, 1, 2) + np.eye(dim, dtype=np.float32)
+    p = vc.MultivariateNormal(jnp.array(mean), jnp.array(covariance))
+    for row in range(batch):
+        exact = stats.multivariate_normal(mean[row], covariance[row]).logpdf(x[:, row])
+        np.testing.assert_allclose(p.log_prob(x)[:, row], exact, rtol=1e-4, atol=1e-3)
+    samples = np.asarray(p.sample(jax.random.key(seed), (20_000,)), float)
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) / 20_000)
+    assert (np.abs(samples.mean(axis=0) - mean) < 5 * error).all()
+    spread = np.einsum("nbi,nbj->bij", samples - mean, samples - mean) / 20_000
+    scale = np.abs(covariance).max(axis=(1, 2), keepdims=True)
+    assert (np.abs(spread - covariance) < 0.08 * scale).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: vc.Gaussian(jnp.zeros((5, 2)), jnp.zeros(2)), r"mean \(5, 2\), log_var \(2,\)"),
+        (lambda: vc.Gaussian(0.0, 0.0), "needs 1 axes or more"),
+        (lambda: vc.MultivariateNormal(jnp.zeros((5, 2)), jnp.eye(3)), "covariance must have"),
+        (lambda: vc.MultivariateNormal(jnp.zeros((5, 2)), jnp.ones((4, 2, 2))), "covariance must"),
+        (lambda: Mixture((vc.standard_normal(2),), (0.5, 0.5)), "a weight for each of 1 comp"),
+        (lambda: Mixture((vc.standard_normal(2),), (0.9,)), "sum to 1"),
+        (
+            lambda: Mixture((vc.Gaussian(*jnp.zeros((2, 3, 2))), vc.Gaussian(*jnp.zeros((2, 4, 2)))), (0.5, 0.5)),
+            "equal batch shapes",
+        ),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused_also_in_compiled_code(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+    with pytest.raises(ValueError, match=message):
+        jax.jit(lambda: make().log_prob(jnp.zeros(2)))()
+
+
+def test_the_checks_stand_aside_for_vmap_and_for_trees():
+    means, log_vars = jnp.zeros((3, 4, 2)), jnp.zeros((3, 4, 2))
+    each = jax.vmap(lambda q: q.log_prob(jnp.ones(2)))(vc.Gaussian(means, log_vars))
+    assert each.shape == (3, 4)
+    axes = jax.tree.map(lambda _: 0, vc.Gaussian(means, log_vars))  # no arrays inside: fine
+    assert jax.vmap(lambda q: q.mean, in_axes=(axes,))(vc.Gaussian(means, log_vars)).shape[0] == 3
+    with pytest.raises(ValueError, match="equal shapes"):
+        jax.vmap(lambda mean, log_var: vc.Gaussian(mean, log_var).log_prob(jnp.ones(2)))(
+            means, log_vars[:, :2]
+        )
+    cut = jax.tree.map(lambda a: a[:1], vc.MultivariateNormal(jnp.zeros((3, 2)), jnp.eye(2)))
+    with pytest.raises(ValueError, match="covariance must have"):
+        cut.batch_shape  # noqa: B018
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mixture_is_its_weighted_densities_and_its_samples_follow_it(seed):
+    rng = np.random.default_rng(seed)
+    means, weight = rng.normal(size=2), float(rng.uniform(0.2, 0.8))
+    parts = tuple(vc.Gaussian(jnp.float32([m]), jnp.float32([v])) for m, v in zip(3 * means, (-1, 0.5), strict=True))  # fmt: skip
+    p = Mixture(parts, (weight, 1 - weight))
+    scipys = [stats.norm(3 * m, np.exp(v / 2)) for m, v in zip(means, (-1, 0.5), strict=True)]
+    x = np.linspace(-6, 6, 31)
+    density = weight * scipys[0].pdf(x) + (1 - weight) * scipys[1].pdf(x)
+    log_prob = p.log_prob(jnp.float32(x)[:, None])
+    np.testing.assert_allclose(log_prob, np.log(density), rtol=1e-4, atol=1e-4)
+    samples = np.asarray(p.sample(jax.random.key(seed), (5000,)))[:, 0]
+
+    def cdf(x):
+        return weight * scipys[0].cdf(x) + (1 - weight) * scipys[1].cdf(x)
+
+    assert stats.kstest(samples, cdf).pvalue > 1e-4
+    assert abs(float(p.mean[0]) - samples.mean()) < 5 * samples.std() / np.sqrt(5000)

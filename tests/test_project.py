@@ -122,3 +122,18 @@ def test_environment_yml_is_read_right_by_repo2docker():
     assert (3, 11) <= tuple(map(int, python.split("."))) <= (3, 14)
     local = re.findall(r"^      - (-[re]) (\S+)$", text, re.MULTILINE)
     assert local == [("-r", "requirements.lock"), ("-e", ".")]
+
+
+def test_the_front_door_has_at_most_36_names_and_they_are_there():
+    assert len(vae_course.__all__) <= 36
+    assert all(hasattr(vae_course, name) for name in vae_course.__all__)
+
+
+@pytest.mark.parametrize("old", vae_course.OLD_NAMES)
+def test_an_old_name_says_the_new_one_which_exists(old):
+    with pytest.raises(AttributeError, match=f"has no {old}: it is ") as caught:
+        getattr(vae_course, old)
+    for path in re.findall(r"vc\.([\w.]+\w)", str(caught.value)):
+        found = vae_course
+        for part in path.split("."):
+            found = getattr(found, part)

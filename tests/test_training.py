@@ -29,18 +29,16 @@ def points(num=100):
     return x, 3 * x
 
 
-@pytest.mark.parametrize("scan", [True, False])
-def test_it_learns_the_least_squares_slope_in_place(scan):
+@pytest.fixture(params=[True, False], ids=["an epoch a call", "a step a call"])
+def by_epoch(request, monkeypatch):
+    if not request.param:  # as where convolutions run on a CPU
+        monkeypatch.setattr(training, "_has_convolution", lambda jaxpr: True)
+
+
+def test_it_learns_the_least_squares_slope_in_place(by_epoch):
     model = Line()
     history = vc.fit(
-        model,
-        squared_error,
-        points(),
-        key=jax.random.key(0),
-        num_epochs=40,
-        batch_size=20,
-        tx=TX,
-        scan=scan,
+        model, squared_error, points(), key=jax.random.key(0), num_epochs=40, batch_size=20, tx=TX
     )
     assert abs(float(model.slope[...][0, 0]) - 3) < 0.01
     assert set(history) == {"loss", "slope"}
@@ -48,15 +46,79 @@ def test_it_learns_the_least_squares_slope_in_place(scan):
     assert history["loss"][-1] < 0.001 < history["loss"][0]
 
 
-def test_scan_and_loop_take_the_same_steps():
-    models = [Line(), Line()]
-    histories = [
-        vc.fit(m, squared_error, points(), key=k, num_epochs=3, batch_size=30, tx=TX, scan=scan)
-        for m, k, scan in zip(
-            models, [jax.random.key(0), jax.random.key(0)], [True, False], strict=True
-        )
-    ]
-    np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)
+def test_scan_and_loop_take_the_same_steps(monkeypatch):
+    def losses():
+        options = {"key": jax.random.key(0), "num_epochs": 3, "batch_size": 30, "tx": TX}
+        return vc.fit(Line(), squared_error, points(), **options)["loss"]
+
+    by_epoch = losses()
+    monkeypatch.setattr(training, "_has_convolution", lambda jaxpr: True)
+    np.testing.assert_allclose(by_epoch, losses(), rtol=1e-5)
+
+
+def test_a_convolution_on_a_cpu_is_not_put_into_a_scan(monkeypatch):
+    class Image(nnx.Module):
+        def __init__(self, rngs):
+            self.conv = nnx.Conv(1, 1, (3, 3), rngs=rngs)
+
+    def loss(model, batch, key):
+        return jnp.mean(jnp.square(model.conv(batch.reshape(-1, 4, 4, 1)) - 1)), {}
+
+    def refuse(*args, **options):
+        raise AssertionError("the epoch was compiled")
+
+    steps = []
+    by_steps = training._epoch_by_steps
+    monkeypatch.setattr(
+        training, "_epoch_by_steps", lambda *a, **k: (steps.append(1), by_steps(*a, **k))[1]
+    )
+    data = np.random.default_rng(0).normal(size=(20, 16)).astype(np.float32)
+    history = vc.fit(
+        Image(nnx.Rngs(0)), loss, data, key=jax.random.key(0), num_epochs=5, batch_size=10, tx=TX
+    )
+    assert len(steps) == (5 if jax.default_backend() == "cpu" else 0)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("split", [(5, 5), (1, 9), (9, 1)])
+def test_going_on_is_as_if_training_had_never_stopped(split):
+    options = {"batch_size": 30, "tx": TX}
+    whole, parts = Line(), Line()
+    at_once = vc.fit(
+        whole, squared_error, points(), key=jax.random.key(0), num_epochs=10, **options
+    )
+    first = vc.fit(
+        parts, squared_error, points(), key=jax.random.key(0), num_epochs=split[0], **options
+    )
+    fresh, seen = Line(), []  # the state holds the parameters: the model need not
+    second = vc.fit(
+        fresh, squared_error, points(), state=first.state, num_epochs=split[1],
+        on_epoch_end=lambda epoch, model: seen.append(epoch), **options,
+    )  # fmt: skip
+    np.testing.assert_array_equal(np.concatenate([first["loss"], second["loss"]]), at_once["loss"])
+    np.testing.assert_array_equal(fresh.slope[...], whole.slope[...])
+    assert seen == list(range(split[0] + 1, 11))
+    assert second.state.epoch == 10
+
+
+def test_a_state_and_a_key_or_neither_or_another_models_are_refused():
+    options = {"num_epochs": 1, "batch_size": 10, "tx": TX}
+    state = vc.fit(Line(), squared_error, points(), key=jax.random.key(0), **options).state
+    with pytest.raises(ValueError, match="one of the two"):
+        vc.fit(Line(), squared_error, points(), **options)
+    with pytest.raises(ValueError, match="one of the two"):
+        vc.fit(Line(), squared_error, points(), key=jax.random.key(0), state=state, **options)
+    with pytest.raises(ValueError, match="state is of another model"):
+        vc.fit(vc.MLP((1, 1), rngs=nnx.Rngs(0)), squared_error, points(), state=state, **options)
+
+
+def test_the_learning_rate_goes_up_to_its_peak_and_down_to_nothing():
+    rates = np.array([vc.warmup_cosine(0.02, 1000)(step) for step in range(1001)])
+    assert rates[0] == 0
+    assert rates.argmax() == 200
+    np.testing.assert_allclose([rates.max(), rates[600], rates[-1]], [0.02, 0.01, 0], atol=1e-6)
+    short = np.array([vc.warmup_cosine(1.0, 40)(step) for step in range(41)])
+    assert short.argmax() == 10
 
 
 def test_every_row_is_visited_at_most_once_an_epoch_in_a_new_order():

@@ -194,4 +194,23 @@ def tags(notebook) -> list[str]:
     return complaints
 
 
-GATES = (head, first, executed, source, clean, alt_text, claims, size, tags)
+def draws(notebook) -> list[str]:
+    """Each draw has a key with a name of its own: `keys("train")` stands once in a lesson."""
+    complaints, seen = [], set()
+    for number, cell in enumerate(code_cells(notebook)[1:], start=2):
+        for node in ast.walk(ast.parse(cell.source)):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called == "keys":
+                name = ast.unparse(node.args[0])
+                if name in seen:
+                    complaints.append(f"code cell {number}: keys({name}) is drawn with already")
+                seen.add(name)
+            elif called in ("jax.random.key", "jax.random.PRNGKey"):
+                complaints.append(f"code cell {number} makes a key without a name: use keys(...)")
+    numbered = re.findall(r"\bkey_\d+\b", "\n".join(cell.source for cell in notebook.cells))
+    return complaints + [f"a numbered key: {name}" for name in sorted(set(numbered))]
+
+
+GATES = (head, first, executed, source, clean, alt_text, claims, size, tags, draws)

@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from vae_course.bounds import Proposal, check
+from vae_course.bounds import Proposal, check, check_latents
 from vae_course.models import Model, prior_of
 
 CHAINS_AT_ONCE = 1024  # bounds the memory, and sets the progress bar's step
@@ -121,6 +121,7 @@ def _log_weights(model, q, x, sample, key, *, num_chains, num_steps, num_leapfro
             z = q.sample(first_key, (number,) if q.batch_shape else (number, len(x)))
         else:
             z = jnp.broadcast_to(sample, (number, *sample.shape))
+        check_latents(model, z)
         return _walk(log_ratio, q.log_prob, z, ladder, step_sizes, key, num_leapfrog)
 
     step_sizes = chains(pilot_key, PILOT_CHAINS, None)[1]

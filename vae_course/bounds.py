@@ -94,9 +94,7 @@ def elbo(
     return _elbo(model, q, x, key, num_samples=num_samples, analytic_kl=analytic_kl)
 
 
-def iwae(
-    model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples: int
-) -> jax.Array:
+def iwae(model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples: int) -> jax.Array:
     """L_k with k = num_samples: log of the mean of w_i (Burda et al. 2016); (batch,), in nats.
 
     Below log p(x) on average, and closer to it the larger k; L_1 is the ELBO. Streamed, so
@@ -175,6 +173,7 @@ def _iwae(model, q, x, key, *, num_samples):
 def _weights_of(model, prior, q, x, key, num_samples):
     """num_samples log weights for each row of x, (num_samples, batch)."""
     z, log_q = q.sample_and_log_prob(key, (num_samples,))
+    check_latents(model, z)
     log_ratio = prior.log_prob(z) - log_q
     if not q.batch_shape:
         log_ratio = log_ratio[:, None]  # the rows of x share it
@@ -183,8 +182,7 @@ def _weights_of(model, prior, q, x, key, num_samples):
 
 def log_likelihood(model, z, x, batch_shape) -> jax.Array:
     """log p(x | z) for z (n, batch, latent_dim), or (n, latent_dim) shared by all x; (n, batch)."""
-    if z.shape[-1] != model.latent_dim:
-        raise ValueError(f"q is over {z.shape[-1]} latents, the model has {model.latent_dim}")
+    check_latents(model, z)
     if batch_shape:
         return model.decode(z).log_prob(x)
     p = model.decode(z)
@@ -254,3 +252,9 @@ def check_proposal(q: Proposal, x: jax.Array) -> None:
             f"JAX does not know {type(q).__name__} as a pytree: decorate it with "
             "jax.tree_util.register_dataclass"
         )
+
+
+def check_latents(model: Model, z: jax.Array) -> None:
+    """Raises ValueError if z, drawn from q, has not the model's number of latents."""
+    if z.shape[-1] != model.latent_dim:
+        raise ValueError(f"q is over {z.shape[-1]} latents, the model has {model.latent_dim}")

@@ -366,12 +366,11 @@ class Mixture(Distribution):
 
     def __post_init__(self):
         object.__setattr__(self, "components", tuple(self.components))
+        if not isinstance(self.weights, jax.core.Tracer):
+            weights = np.asarray(self.weights)
+            if not ((weights > 0).all() and abs(weights.sum() - 1) < 1e-5):
+                raise ValueError(f"the weights must be positive and sum to 1, got {weights}")
         super().__post_init__()
-        if isinstance(self.weights, jax.core.Tracer):
-            return
-        weights = np.asarray(self.weights)
-        if not ((weights > 0).all() and abs(weights.sum() - 1) < 1e-5):
-            raise ValueError(f"the weights must be positive and sum to 1, got {weights}")
 
     @property
     def mean(self) -> jax.Array:
@@ -486,7 +485,9 @@ def _solve(cholesky, columns):
 def _covariance(normal) -> jax.Array:
     if isinstance(normal, MultivariateNormal):
         return normal.covariance
-    return jnp.exp(normal.log_var)[..., None] * jnp.eye(normal.mean.shape[-1])
+    var = jnp.exp(normal.log_var)
+    eye = jnp.broadcast_to(jnp.eye(var.shape[-1]), (*var.shape, var.shape[-1]))
+    return eye * var[..., None]
 
 
 def _away_from_zero(logits: jax.Array) -> jax.Array:
