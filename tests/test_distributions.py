@@ -228,7 +228,9 @@ def test_a_covariance_a_row_is_scipys(shape, seed):
         (lambda: Mixture((vc.standard_normal(2),), (0.5, 0.5)), "a weight for each of 1 comp"),
         (lambda: Mixture((vc.standard_normal(2),), (0.9,)), "sum to 1"),
         (
-            lambda: Mixture((vc.Gaussian(*jnp.zeros((2, 3, 2))), vc.Gaussian(*jnp.zeros((2, 4, 2)))), (0.5, 0.5)),
+            lambda: Mixture(
+                tuple(vc.Gaussian(*jnp.zeros((2, rows, 2))) for rows in (3, 4)), (0.5, 0.5)
+            ),
             "equal batch shapes",
         ),
     ],
@@ -259,7 +261,10 @@ def test_the_checks_stand_aside_for_vmap_and_for_trees():
 def test_a_mixture_is_its_weighted_densities_and_its_samples_follow_it(seed):
     rng = np.random.default_rng(seed)
     means, weight = rng.normal(size=2), float(rng.uniform(0.2, 0.8))
-    parts = tuple(vc.Gaussian(jnp.float32([m]), jnp.float32([v])) for m, v in zip(3 * means, (-1, 0.5), strict=True))  # fmt: skip
+    parts = (
+        vc.Gaussian(jnp.float32(3 * means[:1]), jnp.full(1, -1.0)),
+        vc.Gaussian(jnp.float32(3 * means[1:]), jnp.full(1, 0.5)),
+    )
     p = Mixture(parts, (weight, 1 - weight))
     scipys = [stats.norm(3 * m, np.exp(v / 2)) for m, v in zip(means, (-1, 0.5), strict=True)]
     x = np.linspace(-6, 6, 31)

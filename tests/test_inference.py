@@ -71,9 +71,7 @@ def test_refining_a_network_model_finds_what_scipy_finds():
         rate = 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var)
         return weights @ log_p / weights.sum() - rate
 
-    q = fit_posterior(
-        vae, vae.encode(x), x, jax.random.key(6), num_samples=256, num_steps=1000
-    )
+    q = fit_posterior(vae, vae.encode(x), x, jax.random.key(6), num_samples=256, num_steps=1000)
     for row in range(2):
         found = elbo(float(q.mean[row, 0]), float(q.log_var[row, 0]), row)
         start = [float(q.mean[row, 0]), -0.5]

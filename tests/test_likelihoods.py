@@ -111,14 +111,21 @@ def test_pairs_are_all_combinations(kind):
 @pytest.mark.parametrize("outside", [-0.1, 1.1, 255.0, np.nan])
 def test_a_value_outside_the_interval_is_impossible_not_certain(outside):
     x = jnp.array([[0.5, outside], [0.5, 1.0]])
-    for p in (distributions.ContinuousBernoulli(jnp.ones((1, 2))), distributions.Categorical(jnp.ones((1, 2, 3)))):
+    for p in (
+        distributions.ContinuousBernoulli(jnp.ones((1, 2))),
+        distributions.Categorical(jnp.ones((1, 2, 3))),
+    ):
         for log_prob in (p.log_prob(x), p.pairwise_log_prob(x)[0]):
             assert np.isneginf(log_prob[0]) or np.isnan(log_prob[0])
             assert np.isfinite(log_prob[1])
 
 
 def test_bad_settings_of_a_likelihood_are_named():
-    for make in (likelihoods.FixedGaussian, likelihoods.GaussianPerPixel, lambda std: likelihoods.LearnedGaussian(1, std=std)):
+    for make in (
+        likelihoods.FixedGaussian,
+        likelihoods.GaussianPerPixel,
+        lambda std: likelihoods.LearnedGaussian(1, std=std),
+    ):
         for bad in (0.0, -1.0, np.nan):
             with pytest.raises(ValueError, match=f"must be positive, got {bad}"):
                 make(bad)
@@ -142,8 +149,9 @@ def test_gaussian_likelihoods_have_the_standard_deviation_they_name():
 
 @pytest.mark.parametrize(
     "likelihood",
-    [vc.Bernoulli, distributions.ContinuousBernoulli, likelihoods.FixedGaussian(0.5), likelihoods.LearnedGaussian(1),
-     likelihoods.GaussianPerPixel(0.1), likelihoods.CategoricalPixels(17)],
+    [vc.Bernoulli, distributions.ContinuousBernoulli, likelihoods.FixedGaussian(0.5),
+     likelihoods.LearnedGaussian(1), likelihoods.GaussianPerPixel(0.1),
+     likelihoods.CategoricalPixels(17)],
 )  # fmt: skip
 def test_every_likelihood_trains_in_the_same_vae(likelihood):
     def loss(vae, x, key):

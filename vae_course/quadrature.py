@@ -1,7 +1,6 @@
 """Quadrature: log p(x) and the posterior on a grid, where z has one or two dimensions."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.scipy.special import logsumexp

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 
-from vae_course.linear import LinearGaussian
 from vae_course.exercises.diagnosis import diagnose
+from vae_course.linear import LinearGaussian
 
 NUM_SAMPLES = 20_000
 

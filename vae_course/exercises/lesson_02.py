@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_course.linear import LinearGaussian
 from vae_course.exercises.diagnosis import diagnose
+from vae_course.linear import LinearGaussian
 
 
 def examine_standard_error(fn) -> str | None:
