@@ -47,7 +47,7 @@ def ais(
     Raises:
         ValueError: as `log_weights`, and if a number is not a positive integer.
     """
-    check(model, q, x, 1)
+    _check_start(model, q, x)
     numbers = _checked(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
     return _in_blocks(model, q, x, None, key, numbers)
 
@@ -76,7 +76,7 @@ def reverse_ais(
     Raises:
         ValueError: as `ais`, and if posterior_sample has another shape.
     """
-    check(model, q, x, 1)
+    _check_start(model, q, x)
     numbers = _checked(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
     shape = (len(x), model.latent_dim)
     if jnp.shape(posterior_sample) != shape:
@@ -177,6 +177,12 @@ def _leapfrog(gradient, z, momentum, step_size, num_leapfrog):
     start = z + 0.5 * step_size * momentum, momentum
     z, momentum = jax.lax.fori_loop(0, num_leapfrog, step, start)
     return z - 0.5 * step_size * momentum, momentum
+
+
+def _check_start(model, q, x) -> None:
+    check(model, q, x, 1)
+    if not hasattr(q, "log_prob"):
+        raise ValueError(f"AIS needs log q(z) at any z; {type(q).__name__} has no log_prob")
 
 
 def _checked(**numbers) -> dict[str, int]:

@@ -44,7 +44,10 @@ class Proposal(Protocol):
         """z, (*sample_shape, *batch_shape, latent_dim)."""
 
     def log_prob(self, z: jax.Array) -> jax.Array:
-        """log q(z) in nats, (*sample_shape, *batch_shape)."""
+        """log q(z) in nats, (*sample_shape, *batch_shape).
+
+        For any z: needed by mixtures and AIS only. A flow may do without.
+        """
 
     def sample_and_log_prob(self, key: jax.Array, sample_shape=()) -> tuple[jax.Array, jax.Array]:
         """Both at once: where z is made, its density often comes for less."""
@@ -234,8 +237,8 @@ def check_batch(x: jax.Array, num_samples: int = 1) -> None:
 
 def check_proposal(q: Proposal, x: jax.Array) -> None:
     """Raises ValueError if q is no distribution, or not one for these x."""
-    missing = [name for name in ("batch_shape", "reparameterised", "sample", "log_prob",
-                                 "sample_and_log_prob") if not hasattr(q, name)]  # fmt: skip
+    needed = ("batch_shape", "reparameterised", "sample", "sample_and_log_prob")
+    missing = [name for name in needed if not hasattr(q, name)]
     if missing:
         hint = "; pass vae.encode(x), not vae.encode" if callable(q) else ""
         raise ValueError(

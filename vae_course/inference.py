@@ -63,7 +63,7 @@ def evaluate(
     check_batch(x, num_samples)
     if len(x) < 2:
         raise ValueError(f"a standard error over rows needs at least two of them, got {len(x)}")
-    q = q if hasattr(q, "log_prob") or not callable(q) else q(x)
+    q = q if hasattr(q, "sample") or not callable(q) else q(x)
     log_p = np.asarray(iwae(model, q, x, key, num_samples=num_samples), dtype=float)
     return Estimate(log_p.mean(), log_p.std(ddof=1) / np.sqrt(len(x)), num_samples)
 
