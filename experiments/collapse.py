@@ -37,7 +37,7 @@ SETTINGS = [dict(treatment=name, seed=seed) for name in TREATMENTS for seed in (
 LARGEST_LOG_VAR = brentq(lambda v: (np.exp(v) - 1 - v) / 2 - COMMITTED, -20, 0)
 
 
-class CommittedVAE(vc.AutoregressiveVAE):
+class CommittedVAE(vc.autoregressive.AutoregressiveVAE):
     """A q so narrow that each latent costs at least COMMITTED nats, whether used or not."""
 
     def encode(self, x):
@@ -62,7 +62,7 @@ def loss(vae, images, key, *, free_nats=0.0):
     x_key, z_key = jax.random.split(key)
     x = vc.binarize(images, x_key)
     q = vae.encode(x)
-    reconstruction = vae.decode(q.sample(z_key, 1)[0]).log_prob(x)
+    reconstruction = vae.decode(q.sample(z_key)).log_prob(x)
     rates = 0.5 * jnp.mean(jnp.exp(q.log_var) + q.mean**2 - 1 - q.log_var, axis=0)
     price = vae.kl_weight[...] * jnp.sum(jnp.maximum(rates, free_nats))
     return price - jnp.mean(reconstruction), {"rate": jnp.sum(rates)}
@@ -81,19 +81,20 @@ def measure(data, *, treatment, seed) -> dict:
     *fit_keys, elbo_key, bound_key = jax.random.split(jax.random.key(seed), 4)
     vae = trained(images, treatment, fit_keys, seed)
     x = vc.binarize(quarter(data.test_images), jax.random.key(0))
-    bound = vc.evaluate(vae, x, bound_key, num_samples=200)
+    q = vae.encode(x)
+    bound = vc.evaluate(vae, q, x, bound_key, num_samples=200)
     return {
-        "elbo": float(np.mean(vc.elbo_analytic_kl(vae, x, elbo_key))),
-        "rate": float(vc.kl_to_standard_normal(vae.encode(x)).mean()),
+        "elbo": float(np.mean(vc.elbo(vae, q, x, elbo_key))),
+        "rate": float(vc.kl_divergence(q, vc.prior_of(vae)).mean()),
         "log_p": bound.mean,
         "standard_error": bound.standard_error,
-        "active_units": int(vc.active_units(vae, x).sum()),
+        "active_units": int(vc.active_units(q).sum()),
     }
 
 
 def trained(images, treatment, fit_keys, seed):
     """The head start, if there is one, then the VAE."""
-    kind = CommittedVAE if treatment == "committed rate" else vc.AutoregressiveVAE
+    kind = CommittedVAE if treatment == "committed rate" else vc.autoregressive.AutoregressiveVAE
     mean, rngs = images.mean(axis=0), nnx.Rngs(seed)
     vae = kind(LATENT_DIM, (200,), 196, width=300, mean_image=mean, rngs=rngs)
     vae.kl_weight = nnx.Variable(jnp.array(1.0))

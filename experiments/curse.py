@@ -61,7 +61,7 @@ def measure(data, *, method, latent_dim, num_samples, seed, epochs) -> dict:
     row = held_out(vae, test_x, test_key, method, has_encoder)
     if has_encoder:
         row["elbo"] = float(in_batches(vae, test_x, elbo_key, num_samples=1).mean())
-        row["rate"] = float(vc.kl_to_standard_normal(vae.encode(test_x)).mean())
+        row["rate"] = float(vc.kl_divergence(vae.encode(test_x), vc.prior_of(vae)).mean())
     return {
         "training_bound": -float(history["loss"][-1]),
         "curve": [round(-float(loss), 2) for loss in history["loss"]],
@@ -87,7 +87,7 @@ def prior_loss(num_samples: int):
         x_key, z_key = jax.random.split(key)
         x = vc.binarize(images, x_key)
         z = jax.random.normal(z_key, (num_samples, decoder.latent_dim))
-        return -jnp.mean(vc.log_mean_exp(decoder.decode(z).log_prob_pairs(x))), {}
+        return -jnp.mean(vc.log_mean_exp(decoder.decode(z).pairwise_log_prob(x))), {}
 
     return loss_fn
 
@@ -145,7 +145,7 @@ def in_batches(vae, x, key, *, num_samples: int) -> np.ndarray:
     batches = np.split(np.asarray(x), len(x) // 1000)
     keys = jax.random.split(key, len(batches))
     bounds = [
-        vc.iwae_bound(vae, batch, key, num_samples=num_samples)
+        vc.iwae(vae, vae.encode(batch), batch, key, num_samples=num_samples)
         for batch, key in zip(batches, keys, strict=True)
     ]
     return np.concatenate(bounds)

@@ -47,15 +47,16 @@ def measure(data, *, latent_dim, hidden, batch_size, epochs, learning_rate, seed
     )
     seconds = time.perf_counter() - start
     x = vc.binarize(data.test_images, jax.random.key(0))
-    elbo = vc.elbo_analytic_kl(vae, x, elbo_key)
-    bound = vc.evaluate(vae, x, bound_key, num_samples=1000)
+    q = vae.encode(x)
+    elbo = vc.elbo(vae, q, x, elbo_key)
+    bound = vc.evaluate(vae, q, x, bound_key, num_samples=1000)
     return {
         "training_elbo": -float(history["loss"][-1]),
         "elbo": float(np.mean(elbo)),
-        "rate": float(vc.kl_to_standard_normal(vae.encode(x)).mean()),
+        "rate": float(vc.kl_divergence(q, vc.prior_of(vae)).mean()),
         "log_p": bound.mean,
         "standard_error": bound.standard_error,
-        "active_units": int(vc.active_units(vae, x).sum()),
+        "active_units": int(vc.active_units(q).sum()),
         "seconds": round(seconds),
     }
 

@@ -61,13 +61,16 @@ def measure(data, *, split, seed, stages, bound_samples, **setting) -> dict:
     vae = build(train, setting, seed)
     spent, loss = train_in_stages(vae, train, stages, setting, fit_key, path)
     x = vc.binarize(test, jax.random.key(0))
-    bound = partial(vc.iwae_bound, vae, num_samples=bound_samples)
+
+    def bound(x, key):
+        return vc.iwae(vae, vae.encode(x), x, key, num_samples=bound_samples)
+
     log_p = measure_in_pieces(bound, x, bound_key, path.with_suffix(".bound.npz"))
     return {
         "log_p": float(log_p.mean()),
         "standard_error": float(log_p.std(ddof=1) / np.sqrt(len(log_p))),
         "images": len(log_p),
-        "active_units": int(vc.active_units(vae, x).sum()),
+        "active_units": int(vc.active_units(vae.encode(x)).sum()),
         "training_bound": -loss,
         **spent,
         "gflops": round(matrix_product_rate()),

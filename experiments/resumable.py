@@ -29,12 +29,11 @@ def train_in_pieces(model, losses, data, key, tx, batch_size, path) -> tuple[dic
             done, spent, loss = int(file["done"]), file["spent"], float(file["loss"])
             leaves = [jnp.asarray(file[f"leaf{i}"]) for i in range(len(leaves))]
     state = jax.tree.unflatten(structure, leaves)
-    keys = jax.random.split(key, len(losses))
     static = dict(graphdef=graphdef, tx=tx, batch_size=batch_size)
     start, saved = clocks(), time.perf_counter()
     for epoch in tqdm(range(done, len(losses)), initial=done, total=len(losses)):
         state, metrics, finite = _epoch(
-            state, rest, data, keys[epoch], loss_fn=losses[epoch], **static
+            state, rest, data, jax.random.fold_in(key, epoch + 1), loss_fn=losses[epoch], **static
         )
         if not finite:
             raise RuntimeError(f"epoch {epoch + 1} is not finite; {path} holds an earlier one")

@@ -78,7 +78,7 @@ def torch_epochs(batches):
 
 
 def grey_loss(vae, images, key):
-    return -jnp.mean(vc.elbo_analytic_kl(vae, images, key)), {}
+    return -jnp.mean(vc.elbo(vae, vae.encode(images), images, key)), {}
 
 
 def our_vae(images):
@@ -164,11 +164,11 @@ def prior_sampling(images) -> dict:
         decoder = vc.Decoder(latent_dim, (400, 400), 784, rngs=nnx.Rngs(0))
         x = jnp.asarray(images[:batch])
         zeros = jnp.zeros((batch, latent_dim))
-        own = vc.WithProposal(decoder, vc.Gaussian(zeros, zeros))  # the prior, for each image
+        own = vc.Gaussian(zeros, zeros)  # the prior, for each image
 
         def run():
             if private:
-                return vc.iwae_bound(own, x, key, num_samples=samples)
+                return vc.iwae(decoder, own, x, key, num_samples=samples)
             return vc.prior_log_likelihood(decoder, x, key, num_samples=samples)
 
         run()

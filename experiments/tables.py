@@ -45,16 +45,16 @@ def is_measured(setting: dict, rows) -> bool:
 
 
 def adam(peak: float, num_images: int, batch_size: int, num_epochs: int):
-    """The schedule of every lesson: a short rise to `peak`, then a cosine down to 0."""
+    """Adam as in every lesson."""
     num_steps = num_images // batch_size * num_epochs
-    schedule = optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
-    return optax.adam(schedule, b2=0.99)
+    return optax.adam(vc.warmup_cosine(peak, num_steps), b2=0.99)
 
 
 def vae_loss(vae, images, key):
     """Minus the ELBO, one sample an image, pixels drawn anew."""
     x_key, z_key = jax.random.split(key)
-    return -jnp.mean(vc.elbo_analytic_kl(vae, vc.binarize(images, x_key), z_key)), {}
+    x = vc.binarize(images, x_key)
+    return -jnp.mean(vc.elbo(vae, vae.encode(x), x, z_key)), {}
 
 
 def matrix_product_rate() -> float:

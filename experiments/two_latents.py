@@ -49,7 +49,9 @@ def measure(data, *, decoder: str, samples: str, seed: int) -> dict:
 
     def loss_fn(model, batch, key):
         x_key, z_key = jax.random.split(key)
-        log_probs = model.decode(SAMPLES[samples](z_key)).log_prob_pairs(vc.binarize(batch, x_key))
+        log_probs = model.decode(SAMPLES[samples](z_key)).pairwise_log_prob(
+            vc.binarize(batch, x_key)
+        )
         return -jnp.mean(vc.log_mean_exp(log_probs)), {}
 
     tx = adam(peak, len(images), BATCH_SIZE, num_epochs)

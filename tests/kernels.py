@@ -28,7 +28,8 @@ data = vc.load("mnist")
 
 def loss_fn(model, images, key):
     x_key, z_key = jax.random.split(key)
-    return -jnp.mean(vc.elbo_analytic_kl(model, vc.binarize(images, x_key), z_key)), {}
+    x = vc.binarize(images, x_key)
+    return -jnp.mean(vc.elbo(model, model.encode(x), x, z_key)), {}
 
 
 def new_model():
