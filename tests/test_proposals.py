@@ -416,3 +416,18 @@ def test_training_with_dropout_is_training():
     options = {"num_epochs": 20, "batch_size": 3, "tx": optax.adam(0.05)}
     history = vc.fit(model, loss, jnp.ones((3, 6)), key=jax.random.key(0), **options)
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_loss_may_use_a_model_that_stays_as_it_is():
+    """An encoder is trained for a finished decoder: the decoder is no argument of the loss."""
+    decoder = vc.Decoder(2, (4,), 6, rngs=nnx.Rngs(0))
+    before = nnx.state(nnx.clone(decoder))
+
+    def loss(encoder, x, key):
+        return -jnp.mean(vc.elbo(decoder, encoder.encode(x), x, key)), {}
+
+    encoder = vc.Encoder(6, (4,), 2, rngs=nnx.Rngs(1))
+    options = {"num_epochs": 20, "batch_size": 5, "tx": optax.adam(0.02)}
+    history = vc.fit(encoder, loss, jnp.ones((5, 6)), key=jax.random.key(0), **options)
+    assert history["loss"][-1] < history["loss"][0]
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(decoder), before)

@@ -17,7 +17,7 @@ from flax import nnx
 from jax.scipy.special import logsumexp
 
 from vae_course.distributions import has_kl_formula, kl_divergence
-from vae_course.models import Model, check_mode, is_traced, prior_of
+from vae_course.models import Model, check_mode, is_traced, is_tracer, prior_of
 from vae_course.streaming import all_rows, streamed_log_mean_exp
 
 BLOCK = 512  # samples held in memory at once, where all rows of x share them
@@ -153,7 +153,8 @@ def compiled(function):
 
     @wraps(function)
     def call(model, *args, **options):
-        return (function if is_traced(model) else jitted)(model, *args, **options)
+        inside = is_traced(model) or any(map(is_tracer, jax.tree.leaves(args)))
+        return (function if inside else jitted)(model, *args, **options)
 
     return call
 

@@ -64,7 +64,11 @@ def check_mode(model) -> None:
 
 def is_traced(model) -> bool:
     """Whether some of its arrays are JAX's tracers, as they are inside compiled code."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(nnx.state(model)))
+    return any(map(is_tracer, jax.tree.leaves(nnx.state(model))))
+
+
+def is_tracer(leaf) -> bool:
+    return isinstance(leaf, jax.core.Tracer)
 
 
 class MLP(nnx.Module):
