@@ -8,10 +8,11 @@ import pytest
 import vae_course as vc
 from vae_course import claims
 from vae_course.claims import ClaimError
+from vae_course.data import Dataset
 
 EMPTY = np.zeros((0, 784), np.float32)
-MNIST = vc.Dataset("mnist", EMPTY, EMPTY[:, 0], EMPTY, EMPTY[:, 0])
-DIGITS = vc.Dataset("digits", EMPTY, EMPTY[:, 0], EMPTY, EMPTY[:, 0])
+MNIST = Dataset("mnist", EMPTY, EMPTY[:, 0], EMPTY, EMPTY[:, 0])
+DIGITS = Dataset("digits", EMPTY, EMPTY[:, 0], EMPTY, EMPTY[:, 0])
 
 
 @pytest.mark.parametrize(

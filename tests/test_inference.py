@@ -80,6 +80,31 @@ def test_refining_a_network_model_finds_what_scipy_finds():
         assert found > elbo(0.0, 0.0, row) + 0.01
 
 
+def test_a_search_that_stopped_short_says_so():
+    """z ~ N(0, 1), x | z ~ N(z, 0.1^2), x = 3: the posterior is far from the prior, and narrow."""
+    model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
+    x, prior = jnp.array([[3.0]]), vc.prior_of(model)
+    for num_steps in (50, 500):
+        key = jax.random.key(num_steps)
+        with pytest.warns(RuntimeWarning, match="has not converged.*more num_steps"):
+            q = fit_posterior(model, prior, x, key, num_steps=num_steps)
+        lost = model.exact_elbo(model.best_diagonal(x), x) - model.exact_elbo(q, x)
+        assert float(lost[0]) > 0.3  # rightly said
+    q = fit_posterior(model, prior, x, jax.random.key(0), num_steps=3000)  # no warning
+    assert float(model.exact_elbo(model.best_diagonal(x), x)[0] - model.exact_elbo(q, x)[0]) < 0.05
+
+
+def test_fitting_takes_a_gaussian_for_each_row_or_one_for_all(model_and_x):
+    model, x = model_and_x
+    options = {"num_steps": 800, "num_samples": 16}
+    q = fit_posterior(model, vc.prior_of(model), x, jax.random.key(3), **options)
+    lost = model.exact_elbo(model.best_diagonal(x), x) - model.exact_elbo(q, x)
+    assert q.batch_shape == (6,)
+    assert float(lost.max()) < 0.05
+    with pytest.raises(ValueError, match="q is a MultivariateNormal"):
+        fit_posterior(model, model.posterior(x), x, jax.random.key(3))
+
+
 def test_refining_refuses_bad_numbers(model_and_x, rough):
     with pytest.raises(ValueError, match="got 0 and 0.03"):
         fit_posterior(model_and_x[0], rough, model_and_x[1], jax.random.key(0), num_steps=0)
