@@ -1,17 +1,17 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test lessons execute results bench publish colab test-colab test-browser \
-	test-lowest test-newest lint lock clean
+	test-offline test-lowest test-newest lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
 # Not made here (the folder was moved), or its Python is gone: install again.
 ifneq ($(shell cat $(READY) 2>/dev/null; .venv/bin/python -c '' 2>/dev/null || echo gone),$(CURDIR))
 .PHONY: $(READY)
 endif
-# The plugin shuts nbval's blind spots; a cell that takes five minutes has failed.
-NBVAL := -n 2 --dist loadfile -p tools.nbval_gates -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+# nbval compares what `lint` holds to be comparable; a cell that takes five minutes has failed.
+NBVAL := -n 2 --dist loadfile -p no:python --nbval-lax --nbval-current-env --nbval-cell-timeout=300
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # What the tests compile is kept here, and not in the learner's cache.
-test lessons execute test-colab test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv/compiled
+test lessons execute test-colab test-browser test-offline: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.venv/compiled
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,12 @@ test: $(READY)  ## run the unit tests, then every notebook
 	$(MAKE) --no-print-directory lessons
 
 lessons: $(READY)  ## run the notebooks and compare their outputs (LESSONS=00,08, or third: of the day)
-	TQDM_DISABLE=1 $(BIN)/python -m pytest $(NBVAL) notebooks
+	@paths=$$($(BIN)/python tools/notebooks.py which $(LESSONS)) && \
+	$(BIN)/python tools/notebooks.py lint $$paths && \
+	TQDM_DISABLE=1 $(BIN)/python -m pytest $(NBVAL) $$paths
 
 execute: $(READY)  ## run the notebooks in place on real MNIST, filling their outputs
-	TQDM_DISABLE=1 VAE_COURSE_STRICT=1 $(BIN)/python tools/execute.py $(NOTEBOOKS)
+	TQDM_DISABLE=1 VAE_COURSE_STRICT=1 $(BIN)/python tools/notebooks.py execute $(NOTEBOOKS)
 
 results: $(READY)  ## measure missing rows of the recorded tables
 	$(BIN)/python experiments/two_latents.py
@@ -45,10 +47,10 @@ bench: $(READY)  ## measure the published table and the speed (hours; resumable)
 	$(BIN)/python experiments/report.py
 
 publish: $(READY)  ## name the course's public address everywhere: make publish REPO=owner/name
-	$(BIN)/python tools/publish.py "$(REPO)"
+	$(BIN)/python tools/notebooks.py publish "$(REPO)"
 
 colab: $(READY)  ## write self-contained copies of the lessons, for Colab, to build/colab
-	$(BIN)/python tools/self_contained.py
+	$(BIN)/python tools/notebooks.py bundle
 
 test-colab: $(READY)  ## run the lessons on Colab's versions, as Colab would (LESSONS=00,08, or third: of the day)
 	$(BIN)/python -m pytest tests/slow/test_colab.py
@@ -56,6 +58,9 @@ test-colab: $(READY)  ## run the lessons on Colab's versions, as Colab would (LE
 test-browser: $(READY)  ## work through a lesson in a real browser (needs Chromium)
 	$(BIN)/python -c 'import playwright' 2>/dev/null || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[browser]'
 	$(BIN)/python -m pytest tests/slow/test_browser.py
+
+test-offline: $(READY)  ## run each cell twice, without a network, on the stand-in (LESSONS as above)
+	$(BIN)/python tools/offline.py $(BIN)/python -m pytest -n 2 tests/slow/test_twice.py
 
 test-lowest: $(READY)  ## run the tests and a third of the lessons on the oldest packages allowed
 	sh tools/other_versions.sh lowest-direct build/lowest
@@ -68,6 +73,7 @@ test-newest: $(READY)  ## run the tests and a third of the lessons on the newest
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python tools/notebooks.py lint
 
 lock: $(READY)  ## renew the exact versions in requirements.lock
 	echo '# Exact versions for Python 3.11 to 3.14, made by `make lock`.' > .venv/requirements.lock

@@ -65,7 +65,7 @@ def measure(data, *, split, seed, stages, bound_samples, **setting) -> dict:
     def bound(x, key):
         return vc.iwae(vae, vae.encode(x), x, key, num_samples=bound_samples)
 
-    log_p = measure_in_pieces(bound, x, bound_key, path.with_suffix(".bound.npz"))
+    log_p = measure_in_pieces(bound, x, bound_key, path.with_suffix(".bound.npy"))
     return {
         "log_p": float(log_p.mean()),
         "standard_error": float(log_p.std(ddof=1) / np.sqrt(len(log_p))),
@@ -88,7 +88,7 @@ def train_in_stages(vae, images, stages, setting, key, path):
         key,
         adam(setting["learning_rate"], len(images), batch_size, len(epochs)),
         batch_size,
-        path.with_suffix(".training.npz"),
+        path.with_suffix(".training"),
     )
 
 

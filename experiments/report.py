@@ -8,7 +8,7 @@ import numpy as np
 from published import SETTINGS
 from tables import is_measured
 
-import vae_course as vc
+from vae_course import lesson
 
 HERE = Path(__file__).parent
 PAPER = {("VAE", 1): 86.76, ("VAE", 5): 86.47, ("VAE", 50): 86.35}
@@ -17,8 +17,8 @@ PAPER |= {("IWAE", 5): 85.54, ("IWAE", 50): 84.78}
 TEXT = """# Benchmarks
 
 Written by `make bench` (never part of `make test`), on the numbers of
-`vae_course/recorded/published.json` and `experiments/speed.json`. Two CPU cores; times on another
-machine will differ, ratios less.
+`vae_course/lesson/recorded/published.json` and `experiments/speed.json`. Two CPU cores; times on
+another machine will differ, ratios less.
 
 ## log p(x) of models with one stochastic layer
 
@@ -71,7 +71,7 @@ its own: {ratio:.0f} times as long.
 
 
 def published_table() -> tuple[str, str]:
-    rows = vc.recorded("published")["rows"]
+    rows = lesson.recorded("published")["rows"]
     lines = [
         "| network | trained with | stages | seed | −log p(x) | active of 50 "
         "| core minutes | minutes |",
@@ -101,7 +101,7 @@ def published_table() -> tuple[str, str]:
 
 def not_measured() -> str:
     """The rows of published.py's settings that its table lacks."""
-    rows = vc.recorded("published")["rows"]
+    rows = lesson.recorded("published")["rows"]
     lacking = [setting for setting in SETTINGS if not is_measured(setting, rows)]
     if not lacking:
         return ""

@@ -6,47 +6,55 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 from flax import nnx
 from tqdm import tqdm
 
-from vae_course.training import _epoch
+import vae_course as vc
+from vae_course.training import State
 
 EVERY = 60  # seconds between two checkpoints
 
 
-def train_in_pieces(model, losses, data, key, tx, batch_size, path) -> tuple[dict, float]:
-    """`vc.fit` with one loss an epoch, saved every minute, going on where `path` ends.
+def train_in_pieces(model, losses, data, key, tx, batch_size, folder) -> tuple[dict, float]:
+    """`vc.fit` with one loss an epoch, saved every minute, going on where `folder` ends.
 
     Returns:
         seconds spent training, compiling included (on the clock; of all cores together), and the
         last epoch's loss.
     """
-    graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-    leaves, structure = jax.tree.flatten((params, tx.init(params)))
-    done, spent, loss = 0, np.zeros(2), np.nan
-    if path.exists():
-        with np.load(path) as file:
-            done, spent, loss = int(file["done"]), file["spent"], float(file["loss"])
-            leaves = [jnp.asarray(file[f"leaf{i}"]) for i in range(len(leaves))]
-    state = jax.tree.unflatten(structure, leaves)
-    static = dict(graphdef=graphdef, tx=tx, batch_size=batch_size)
-    start, saved = clocks(), time.perf_counter()
-    for epoch in tqdm(range(done, len(losses)), initial=done, total=len(losses)):
-        state, metrics, finite = _epoch(
-            state, rest, data, jax.random.fold_in(key, epoch + 1), loss_fn=losses[epoch], **static
-        )
-        if not finite:
-            raise RuntimeError(f"epoch {epoch + 1} is not finite; {path} holds an earlier one")
-        loss, now = float(metrics["loss"]), time.perf_counter()
-        if now - saved > EVERY or epoch + 1 == len(losses):
-            saved = now
-            arrays = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
-            counts = dict(done=epoch + 1, spent=spent + clocks() - start, loss=loss)
-            save(path, **arrays, **counts)
+    params = nnx.state(model, nnx.Param)
+    state, spent, loss = State(params, tx.init(params), key, 0), np.zeros(2), np.nan
+    with ocp.CheckpointManager(folder.absolute(), options=OPTIONS) as checkpoints:
+        done = checkpoints.latest_step() or 0
+        if done:
+            like = ocp.args.StandardRestore(pack(state, spent, loss))
+            kept = checkpoints.restore(done, args=like)
+            state = State(kept["params"], kept["opt_state"], key, done)
+            spent, loss = kept["spent"], kept["loss"]
+            nnx.update(model, state.params)
+        data, start, last = jnp.asarray(data), clocks(), time.perf_counter()
+        for epoch in tqdm(range(done, len(losses)), initial=done, total=len(losses)):
+            options = dict(num_epochs=1, batch_size=batch_size, tx=tx, state=state)
+            history = vc.fit(model, losses[epoch], data, **options)
+            if not len(history["loss"]):
+                raise RuntimeError(f"epoch {epoch + 1} is not finite; {folder} holds an earlier")
+            state, loss, now = history.state, history["loss"][0], time.perf_counter()
+            if now - last > EVERY or epoch + 1 == len(losses):
+                last, kept = now, pack(state, spent + clocks() - start, loss)
+                checkpoints.save(epoch + 1, args=ocp.args.StandardSave(kept))
     if done < len(losses):
         spent = spent + clocks() - start
-    nnx.update(model, state[0])
-    return dict(zip(("seconds", "core_seconds"), spent.round().tolist(), strict=True)), loss
+    seconds = dict(zip(("seconds", "core_seconds"), spent.round().tolist(), strict=True))
+    return seconds, float(loss)
+
+
+def pack(state, spent, loss) -> dict:
+    """What a checkpoint holds; the key is the caller's, the epoch its number."""
+    return dict(params=state.params, opt_state=state.opt_state, spent=spent, loss=np.array(loss))
+
+
+OPTIONS = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
 
 
 def clocks() -> np.ndarray:
@@ -57,21 +65,15 @@ def measure_in_pieces(bound, x, key, path, size: int = 250) -> np.ndarray:
     """bound(x, key) -> (batch,) over all rows of x, `size` at a time, each kept at once."""
     values = np.full(len(x), np.nan)
     if path.exists():
-        with np.load(path) as file:
-            values = file["values"]
+        values = np.load(path)
     starts = range(0, len(x), size)
     for first, piece_key in zip(tqdm(starts), jax.random.split(key, len(starts)), strict=True):
         rows = slice(first, first + size)
         if np.isnan(values[rows]).any():
             values[rows] = bound(x[rows], piece_key)
-            save(path, values=values)
+            path.parent.mkdir(exist_ok=True)
+            part = path.with_suffix(".part")
+            with part.open("wb") as file:
+                np.save(file, values)
+            os.replace(part, path)
     return values
-
-
-def save(path, **arrays) -> None:
-    """An npz file, written whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(part, path)

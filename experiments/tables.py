@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import optax
 
 import vae_course as vc
-from vae_course.claims import RECORDED
+from vae_course.lesson.recorded import FOLDER
 
 
 def fill(name: str, script: str, settings, measure) -> None:
-    """Measures every row that vae_course/recorded/<name>.json lacks.
+    """Measures every row that vae_course/lesson/recorded/<name>.json lacks.
 
     An interrupted run goes on where it stopped.
 
@@ -22,7 +22,7 @@ def fill(name: str, script: str, settings, measure) -> None:
         settings: a list of dicts; a row with the same entries is not measured again.
         measure: (data, **settings) -> dict of results.
     """
-    path = RECORDED / f"{name}.json"
+    path = FOLDER / f"{name}.json"
     data = vc.load("mnist")
     if data.is_stand_in:
         raise SystemExit("This table is about real MNIST, which could not be loaded.")

@@ -10,7 +10,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".venv" / "compiled"))
 
 import vae_course as vc  # before jax, or jax 0.10 keeps no compiled programs
-from vae_course.machine import keep_compiled_programs
+from vae_course.lesson.machine import keep_compiled_programs
 
 import jax
 import jax.numpy as jnp

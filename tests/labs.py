@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import environment
 
 ROOT = Path(__file__).parent.parent
 READ = ("Makefile", "requirements.lock", "pyproject.toml", "tools", "notebooks")  # by make lab
@@ -27,13 +28,6 @@ def copy_of_the_course(folder):
     (folder / ".venv" / ".ready").write_text(f"{folder}\n")
 
 
-def bare_environment(**changes):
-    """Without the flags of a make around this test; None takes a variable away."""
-    unwanted = dict.fromkeys(["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON"])
-    variables = os.environ | unwanted | changes
-    return {name: str(value) for name, value in variables.items() if value is not None}
-
-
 @contextlib.contextmanager
 def lab(folder, **changes):
     """The address of a JupyterLab that `make lab` starts there, and its log."""
@@ -46,7 +40,7 @@ def lab(folder, **changes):
         server = subprocess.Popen(
             ["make", "lab", f"LAB_OPTIONS={options}"],
             cwd=folder,
-            env=bare_environment(**changes),
+            env=environment(**changes),
             stdout=out,
             stderr=out,
             start_new_session=True,

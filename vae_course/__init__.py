@@ -14,7 +14,6 @@ from vae_course.bounds import (
     log_weights,
     prior_log_likelihood,
 )
-from vae_course.claims import claim, recorded
 from vae_course.data import binarize, load
 from vae_course.distributions import (
     Bernoulli,
@@ -23,10 +22,8 @@ from vae_course.distributions import (
     kl_divergence,
     standard_normal,
 )
-from vae_course.exercises import check
 from vae_course.inference import active_units, evaluate, fit_posterior, gaps
 from vae_course.linear import LinearGaussian, LinearVAE
-from vae_course.machine import setup
 from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder, prior_of
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
 from vae_course.streaming import log_mean_exp
@@ -48,8 +45,6 @@ __all__ = [
     "active_units",
     "ais",
     "binarize",
-    "check",
-    "claim",
     "effective_sample_size",
     "elbo",
     "evaluate",
@@ -65,10 +60,7 @@ __all__ = [
     "log_weights",
     "prior_log_likelihood",
     "prior_of",
-    "recorded",
     "reverse_ais",
-    "setup",
-    "show",
     "standard_normal",
     "warmup_cosine",
 ]
@@ -89,6 +81,9 @@ OLD_NAMES = {
     "annealed_log_likelihood": "vc.log_mean_exp(vc.ais(model, q, x, key)) or, from above, "
     "-vc.log_mean_exp(vc.reverse_ais(...))",
     "annealed_log_weights": "vc.ais(model, q, x, key) or vc.reverse_ais",
+    "check": "lesson.check, from vae_course import lesson",
+    "claim": "lesson.claims, one call for all of a lesson, from vae_course import lesson",
+    "diagrams": "vae_course.lesson.plotting",
     "elbo_analytic_kl": "vc.elbo(model, q, x, key)",
     "estimators": "vc.bounds",
     "evaluation": "vc.inference",
@@ -96,17 +91,17 @@ OLD_NAMES = {
     "importance_log_weights": "vc.log_weights(model, q, x, key, num_samples=...)",
     "iwae_bound": "vc.iwae(model, q, x, key, num_samples=...)",
     "kl_to_standard_normal": "vc.kl_divergence(q, vc.standard_normal(latent_dim))",
+    "plotting": "vae_course.lesson.plotting",
     "proposals": "q as an argument, vc.elbo(model, q, x, key)",
+    "recorded": "lesson.recorded, from vae_course import lesson",
     "refine_posterior": "vc.fit_posterior(model, q, x, key)",
+    "setup": "lesson.setup, from vae_course import lesson",
+    "show": "lesson.show, from vae_course import lesson",
 }
 
 
 def __getattr__(name: str):
-    """`show` needs matplotlib: it is loaded at its first use. Old names say the new ones."""
-    if name == "show":
-        from vae_course.plotting import show
-
-        return show
+    """Old names say the new ones."""
     if name in OLD_NAMES:
         raise AttributeError(f"vae_course 0.2 has no {name}: it is {OLD_NAMES[name]} now")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

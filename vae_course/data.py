@@ -1,11 +1,21 @@
-"""Data: `load("mnist")` from a cache, from tensorflow-datasets, or a stand-in when offline.
+"""Data: `load("mnist")` from a cache or the network, or a stand-in when offline; `binarize`.
 
+Addresses and checksums are those that tensorflow-datasets registers. Only its list is read:
+building a data set inside tensorflow-datasets needs TensorFlow.
 Images are flat float32 in [0, 1]. `binarize` turns grey into black and white.
 """
 
+import gzip
+import hashlib
+import importlib.util
 import io
 import os
+import struct
 import tempfile
+import threading
+import urllib.error
+import urllib.request
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +24,20 @@ import jax.numpy as jnp
 import numpy as np
 import platformdirs
 
-from vae_course import download
-from vae_course.stand_in import stand_in_arrays
-
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 STAND_IN = "digits"
-KEYS = ("x_train", "y_train", "x_test", "y_test")
+FILES = {  # the IDX file that holds each array
+    "x_train": "train-images-idx3-ubyte.gz",
+    "y_train": "train-labels-idx1-ubyte.gz",
+    "x_test": "t10k-images-idx3-ubyte.gz",
+    "y_test": "t10k-labels-idx1-ubyte.gz",
+}
+HOST_TIMEOUT = 4  # seconds to wait for a first answer, before the stand-in
+STALL_TIMEOUT = 20  # seconds without a byte, after which a download has failed
+
+
+class DataWarning(UserWarning):
+    """The data are not those that were asked for, or could not be kept."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +59,16 @@ def load(name: str) -> Dataset:
     """Loads "mnist", "fashion_mnist" or "kmnist".
 
     Looks in the cache folder ($VAE_COURSE_DATA, else the platform's), then downloads
-    through tensorflow-datasets with its registered checksums. Without a network it
-    says so and returns a stand-in named "digits": scikit-learn's 8 x 8 digits,
-    enlarged and shifted, 20,000 for training and 2,000 for testing.
+    from the addresses that tensorflow-datasets registers, and checks its checksums.
+    Without a network the data are a stand-in named "digits": scikit-learn's 8 x 8
+    digits, enlarged and shifted, 20,000 for training and 2,000 for testing.
 
     Raises:
         ValueError: for a name that is not one of the three.
         RuntimeError: if a download came but is not what its checksum promises.
+    Warns:
+        DataWarning: if the stand-in takes the data's place, a cached file is not
+            readable, or a download could not be kept.
     """
     if name not in NAMES:
         raise ValueError(f"no data set is called {name!r}: choose one of {', '.join(NAMES)}")
@@ -55,16 +76,16 @@ def load(name: str) -> Dataset:
     arrays = _read(path)
     if arrays is None:
         try:
-            url_infos = download.url_infos(name)
-            problem = download.unreachable(next(iter(url_infos)))
+            files = registered(name)
+            problem = unreachable(files["x_train"][0])
         except ImportError as error:
-            problem = f"tensorflow-datasets does not start ({error})"
+            problem = str(error)
         if problem:
-            print(_box(name, problem))
+            warnings.warn(_box(name, problem), DataWarning, stacklevel=2)
             return _dataset(STAND_IN, stand_in_arrays())
         try:
-            arrays = download.download(name, url_infos)
-        except Exception as error:  # the manager, gzip and the decoder each raise their own
+            arrays = {key: _decode_idx(_download(*file)) for key, file in files.items()}
+        except Exception as error:  # requests, gzip and the decoder each raise their own
             raise RuntimeError(
                 f"downloading {name} failed: {error}. Try again, or put a good "
                 f"{path.name} into {path.parent}"
@@ -74,7 +95,7 @@ def load(name: str) -> Dataset:
 
 
 def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
-    """One Bernoulli(grey) draw a pixel: float32 zeros and ones of the same shape.
+    """One Bernoulli(grey) draw per pixel: float32 zeros and ones of the same shape.
 
     Raises:
         ValueError: if a value lies outside [0, 1] (checked outside compiled code).
@@ -95,8 +116,91 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser()
 
 
+def registered(name: str) -> dict[str, tuple[str, str]]:
+    """array -> the address and SHA-256 of its file, from tensorflow-datasets' list.
+
+    Raises:
+        ImportError: if tensorflow-datasets, or its list, is not there.
+    """
+    package = importlib.util.find_spec("tensorflow_datasets")  # importing it would take seconds
+    if package is None:
+        raise ImportError("tensorflow-datasets, which knows the addresses, is not installed")
+    path = Path(package.submodule_search_locations[0]) / "url_checksums" / f"{name}.txt"
+    if not path.is_file():
+        raise ImportError(f"this tensorflow-datasets has no addresses of {name}")
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    urls = {url.rsplit("/", 1)[1]: (url, sha256) for url, _, sha256, *_ in lines}
+    return {key: urls[file] for key, file in FILES.items()}
+
+
+def unreachable(url: str) -> str | None:
+    """What keeps us from the host of `url`, or None; answers within HOST_TIMEOUT."""
+    outcome = [f"no answer within {HOST_TIMEOUT} seconds"]
+
+    def knock():
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=HOST_TIMEOUT).close()
+            outcome[0] = None
+        except urllib.error.HTTPError as error:
+            outcome[0] = f"the server answered {error.code} {error.reason}"
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            outcome[0] = getattr(reason, "strerror", None) or str(reason)
+
+    # In a thread, because looking up a name ignores the time-out.
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(HOST_TIMEOUT)
+    return outcome[0]
+
+
+def stand_in_arrays() -> dict[str, np.ndarray]:
+    """scikit-learn's 1,797 digits as bytes of 28 x 28: 20,000 for training, 2,000 for testing.
+
+    Split by original first, then copied with small shifts: no test image has a
+    shifted twin among the training images.
+    """
+    from scipy.ndimage import zoom  # these two take seconds to import
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    large = np.clip(zoom(digits.images / 16, (1, 2.5, 2.5), order=1), 0, 1)
+    large = np.pad(np.round(255 * large).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(large))
+    parts = {"train": (order[:1500], 20_000), "test": (order[1500:], 2_000)}
+    arrays = {}
+    for part, (originals, count) in parts.items():
+        rows = np.resize(originals, count)
+        shifts = rng.integers(-2, 3, size=(count, 2))
+        copies = [np.roll(large[r], s, axis=(0, 1)) for r, s in zip(rows, shifts, strict=True)]
+        arrays[f"x_{part}"] = np.stack(copies)
+        arrays[f"y_{part}"] = digits.target[rows].astype(np.uint8)
+    return arrays
+
+
+def _download(url: str, sha256: str) -> bytes:
+    import requests
+
+    answer = requests.get(url, timeout=STALL_TIMEOUT)
+    answer.raise_for_status()
+    if hashlib.sha256(answer.content).hexdigest() != sha256:
+        raise ValueError(f"what {url} sent does not have the registered checksum")
+    return gzip.decompress(answer.content)
+
+
+def _decode_idx(data: bytes) -> np.ndarray:
+    """IDX: two zero bytes, a type (8 = byte), the number of axes, their sizes, the values."""
+    zeros, kind, num_axes = struct.unpack(">HBB", data[:4])
+    if zeros != 0 or kind != 8:
+        raise ValueError("the downloaded file is not an IDX file of bytes")
+    shape = struct.unpack(f">{num_axes}I", data[4 : 4 + 4 * num_axes])
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
+
+
 def _dataset(name, arrays) -> Dataset:
-    x_train, y_train, x_test, y_test = (arrays[key] for key in KEYS)
+    x_train, y_train, x_test, y_test = (arrays[key] for key in FILES)
 
     def flat(images):
         return images.reshape(len(images), -1).astype(np.float32) / 255
@@ -107,15 +211,19 @@ def _dataset(name, arrays) -> Dataset:
 
 
 def _read(path: Path):
-    """The four arrays of a cache file, or None if it is missing or of no use."""
+    """The four arrays of a cache file, or None if it is missing or damaged."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in KEYS}
+            arrays = {key: file[key] for key in FILES}
         _check(arrays)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:  # whatever is wrong with a cache, a new copy mends it
-        print(f"The cached {path.name} is of no use ({type(error).__name__}: {error}).")
+    except Exception as error:  # whatever is wrong with a cache, a new copy replaces it
+        warnings.warn(
+            f"ignoring the damaged cache {path} ({type(error).__name__}: {error})",
+            DataWarning,
+            stacklevel=3,
+        )
         return None
     return arrays
 
@@ -144,9 +252,11 @@ def _write(path: Path, arrays) -> None:
             os.unlink(part)
             raise
     except OSError as error:
-        print(
-            f"Could not keep a copy in {path.parent} ({error.strerror}): "
-            "it will be downloaded again next time."
+        warnings.warn(
+            f"could not keep a copy in {path.parent} ({error.strerror}): "
+            "it will be downloaded again next time",
+            DataWarning,
+            stacklevel=3,
         )
 
 
@@ -157,9 +267,7 @@ def _box(name: str, problem: str) -> str:
         "This session uses a STAND-IN instead: scikit-learn's small handwritten",
         'digits, enlarged to 28 x 28 (its name is "digits"). Everything runs;',
         "the numbers differ, and claims about MNIST are not checked.",
-        f"To mend it: connect and load again, or put {name}.npz into",
+        f"To fix this: connect and load again, or copy {name}.npz into",
         f"{cache_folder()}",
     ]
-    width = max(len(line) for line in lines)
-    rows = [f"│ {line:<{width}} │" for line in lines]
-    return "\n".join(["┌" + "─" * (width + 2) + "┐", *rows, "└" + "─" * (width + 2) + "┘"])
+    return "\n" + "\n".join(f"│ {line}" for line in lines) + "\n"

@@ -87,19 +87,19 @@ def fit(
     rows = []
     # stdout, because notebooks show stderr in red.
     with tqdm(total=num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
-        for epoch in range(state.epoch + 1, state.epoch + num_epochs + 1):
-            epoch_key = jax.random.fold_in(state.key, epoch)
+        for number in range(state.epoch + 1, state.epoch + num_epochs + 1):
+            epoch_key = jax.random.fold_in(state.key, number)
             trained, metrics, finite = run_epoch(trained, rest, data, epoch_key, **static)
             if not finite:
-                warnings.warn(_not_finite(epoch), RuntimeWarning, stacklevel=2)
+                warnings.warn(_not_finite(number), RuntimeWarning, stacklevel=2)
                 break
             nnx.update(model, trained[0])
-            state = State(*trained, state.key, epoch)
+            state = State(*trained, state.key, number)
             rows.append(jax.device_get(metrics))
             bar.update()
             bar.set_postfix({name: f"{value:.2f}" for name, value in rows[-1].items()})
             if on_epoch_end is not None:
-                on_epoch_end(epoch, model)
+                on_epoch_end(number, model)
                 _, _, rest = nnx.split(model, nnx.Param, ...)
     history = History({name: np.array([row[name] for row in rows]) for name in metrics})
     history.state = state
@@ -149,7 +149,18 @@ _compiled_step = jax.jit(_step, static_argnames=("graphdef", "loss_fn", "tx"))
 
 
 @partial(jax.jit, static_argnames=("graphdef", "loss_fn", "tx", "batch_size"))
-def _epoch(state, rest, data, key, *, batch_size, **static):
+def epoch(state, rest, data, key, *, batch_size, **static):
+    """One epoch, one compiled call: the inside of `fit`, for loops of one's own.
+
+    Args:
+        state: (params, opt_state). rest: what of the model is not trained, of
+            `graphdef, params, rest = nnx.split(model, nnx.Param, ...)`.
+        data: an array or a tuple of arrays, rows first, on the device.
+        static: graphdef, loss_fn and tx, as for `fit`.
+    Returns:
+        the new state, the means of the metrics, and whether all of it is finite.
+    """
+
     def scan_step(state, inputs):
         return _compiled_step(state, rest, data, *inputs, **static)
 
@@ -171,9 +182,9 @@ def _epoch_for(state, rest, data, key, static):
     There the gradients of a convolution crawl inside a scan.
     """
     if jax.default_backend() != "cpu":
-        return _epoch
-    traced = _epoch.trace(state, rest, data, key, **static)  # kept for the call that follows
-    return _epoch_by_steps if _has_convolution(traced.jaxpr.jaxpr) else _epoch
+        return epoch
+    traced = epoch.trace(state, rest, data, key, **static)  # kept for the call that follows
+    return _epoch_by_steps if _has_convolution(traced.jaxpr.jaxpr) else epoch
 
 
 def _has_convolution(jaxpr) -> bool:

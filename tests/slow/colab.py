@@ -8,17 +8,16 @@ import sys
 import zipfile
 from pathlib import Path
 
-import nbformat
-import publish
-import self_contained
 from nbclient import NotebookClient
-from notebook_files import NOTEBOOKS, chosen, code_cells
+
+import notebooks
+from notebooks import chosen
 
 ROOT = Path(__file__).parent.parent.parent
 VERSIONS = Path(__file__).parent / "colab_versions.txt"
 ENV = ROOT / "build" / "colab-env"
 PYTHON = ENV / "bin" / "python"
-ADDRESS = publish.Address("someone/course", "v0.0.0")
+ADDRESS = ("someone/course", "v0.0.0")
 BROUGHT = {"vae-course"}
 FORMS = ("fetched", "carried")
 
@@ -59,7 +58,7 @@ def forget():
 
 def write_archive(www: Path) -> None:
     """What the first cell fetches: the files as they are here, at the address of the archive."""
-    archive = www / ADDRESS.archive.removeprefix("https://github.com/")
+    archive = www / "{}/archive/refs/tags/{}.zip".format(*ADDRESS)
     archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w") as file:
         for path in [*(ROOT / "vae_course").rglob("*"), *ROOT.glob("[RLp]*")]:
@@ -70,10 +69,8 @@ def write_archive(www: Path) -> None:
 def first_cell(form: str, url: str) -> str:
     """As published, but fetched from the server at `url`; or as copied by `make colab`."""
     if form == "fetched":
-        return publish.first_cell(ADDRESS).replace("https://github.com", url)
-    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
-    self_contained.self_contained(notebook, self_contained.packed_package())
-    return code_cells(notebook)[0].source
+        return notebooks.first_cell(ADDRESS).replace("https://github.com", url)
+    return notebooks.BUNDLED_FIRST_CELL.format(package=notebooks.packed_package())
 
 
 def run(notebook, folder: Path, **environment):

@@ -10,7 +10,7 @@ import pytest
 from labs import copy_of_the_course, lab
 from playwright.sync_api import expect, sync_playwright
 
-from vae_course.exercises import PRAISE
+from vae_course.lesson.exercises import PRAISE
 
 ROOT = Path(__file__).parent.parent.parent
 LESSON = ROOT / "notebooks" / "08_the_vae.ipynb"

@@ -13,6 +13,7 @@ import pytest
 from mnist_server import Files, write_idx_files
 from nbclient.exceptions import CellExecutionError
 
+from notebooks import code_cells, first_cell, read
 from vae_course.data import cache_folder
 
 REAL = cache_folder() / "mnist.npz"
@@ -60,7 +61,7 @@ def cells(*sources):
 def test_where_the_package_cannot_be_had_the_first_cell_says_so(
     address, host, says, preinstalled, tmp_path
 ):
-    cell = colab.publish.first_cell(address).replace("https://github.com", host)
+    cell = first_cell(address).replace("https://github.com", host)
     with pytest.raises(CellExecutionError, match=says):
         colab.run(cells(cell), tmp_path, PIP_RETRIES="0")
     assert colab.frozen() == preinstalled
@@ -84,14 +85,12 @@ def whole_mnist():
     return images | {f"y_{part}": rng.integers(0, 10, n, np.uint8) for part, n in sizes.items()}
 
 
-def test_the_whole_of_mnist_comes_through_the_download_manager(preinstalled, web, cache, tmp_path):
+def test_the_whole_of_mnist_is_downloaded(preinstalled, web, cache, tmp_path):
     folder, url = web
-    infos = write_idx_files(whole_mnist(), folder, url)
+    registered = write_idx_files(whole_mnist(), folder, url)
     load = f"""
-from tensorflow_datasets.core.download.checksums import UrlInfo
-from vae_course import download
-infos = {infos}
-download.url_infos = lambda name: {{url: UrlInfo(*info) for url, info in infos.items()}}
+import vae_course as vc
+vc.data.registered = lambda name: {registered}
 data = vc.load("mnist")
 assert data.name == "mnist" and len(data.train_images) == 60_000 and len(data.test_images) == 10_000
 """
@@ -120,8 +119,8 @@ def runtime(preinstalled):
 def test_a_lesson_runs(form, path, runtime, web, cache, tmp_path):
     """On real MNIST, with every claim checked, where that is at hand."""
     runtime(form)
-    notebook = nbformat.read(path, as_version=4)
-    colab.code_cells(notebook)[0].source = colab.first_cell(form, web[1])
+    notebook = read(path)
+    code_cells(notebook)[0].source = colab.first_cell(form, web[1])
     real = {"VAE_COURSE_DATA": str(cache), "VAE_COURSE_STRICT": "1"} if REAL.exists() else {}
     colab.run(notebook, tmp_path, **real)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,42 @@
+"""Offline and on the stand-in, each cell run twice in a row prints the same again.
+
+Run by `make test-offline`; LESSONS=00,08 runs these, LESSONS=third a third of them.
+"""
+
+import os
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+from nbclient import NotebookClient
+
+from notebooks import chosen, code_cells, read
+
+TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours)\b|· time of ")
+
+
+def printed(cell) -> str:
+    """What a cell prints, without the lines that tell a time, which no two runs share."""
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+    return "\n".join(line for line in "".join(texts).splitlines() if not TIMING.search(line))
+
+
+def test_there_is_no_network():
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen("http://example.com", timeout=5)
+
+
+@pytest.mark.parametrize(
+    "path", chosen(os.environ.get("LESSONS", "all")), ids=lambda path: path.stem
+)
+def test_a_cell_run_twice_prints_the_same(path):
+    notebook = read(path)
+    resources = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=300, resources=resources, record_timing=False)
+    with client.setup_kernel():
+        for number, cell in enumerate(code_cells(notebook), start=1):
+            index = notebook.cells.index(cell)
+            once = printed(client.execute_cell(cell, index))
+            again = printed(client.execute_cell(cell, index))
+            assert again == once, f"code cell {number}"
