@@ -148,11 +148,11 @@ def solution(lesson):
     ids=["praise", "diagnosis"],
 )
 def test_an_answer_is_judged(lesson, solution, sign, words, name):
-    exercise = lesson.locator(".jp-CodeCell", has_text='vc.check("08.1"')
+    exercise = lesson.locator(".jp-CodeCell", has_text='lesson.check("08.1"')
     exercise.locator(".cm-content").click()
     lesson.keyboard.press("ControlOrMeta+A")
     answer = solution.replace("reconstruction - rate", f"reconstruction {sign} rate")
-    lesson.keyboard.insert_text(f'{answer}\n\n\nvc.check("08.1", elbo_by_hand)')
+    lesson.keyboard.insert_text(f'{answer}\n\n\nlesson.check("08.1", elbo_by_hand)')
     lesson.keyboard.press("Control+Enter")
     expect(exercise.locator(".jp-OutputArea")).to_contain_text(words, timeout=MINUTE)
     photograph(lesson, name, exercise)
