@@ -17,8 +17,9 @@ TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours)\b|· time of ")
 
 
 def printed(cell) -> str:
-    """What a cell prints, without the lines that tell a time, which no two runs share."""
-    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+    """What a cell prints, without warnings, which come once, and lines that tell a time."""
+    said = [o for o in cell.outputs if o.get("name") != "stderr"]
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in said]
     return "\n".join(line for line in "".join(texts).splitlines() if not TIMING.search(line))
 
 
