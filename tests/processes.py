@@ -46,4 +46,4 @@ def python(code: str, cwd=None, **changes) -> str:
     run = subprocess.run(command, **options)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Traceback" not in run.stderr, run.stderr
-    return run.stdout + run.stderr
+    return run.stderr + run.stdout

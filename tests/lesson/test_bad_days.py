@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 
 import mnist_server
 import numpy as np
@@ -35,10 +34,14 @@ print(vc.load("mnist").train_images.shape)
 
 
 def test_a_new_process_without_a_network_has_the_stand_in_within_ten_seconds(tmp_path):
-    code = "import vae_course as vc; print(vc.load('mnist').name)"
-    start = time.monotonic()
-    assert "digits" in python(code, VAE_COURSE_DATA=tmp_path)
-    assert time.monotonic() - start < 20  # ten of them for starting Python and jax
+    code = """
+import time, vae_course as vc
+start = time.monotonic()
+print(vc.load("mnist").name, time.monotonic() - start)
+"""
+    name, seconds = python(code, VAE_COURSE_DATA=tmp_path).split()[-2:]
+    assert name == "digits"
+    assert float(seconds) < 10
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no way to keep to one core")
