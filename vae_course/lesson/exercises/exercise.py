@@ -47,6 +47,8 @@ class Exercise:
 
     def compare(self, answer, arguments: tuple) -> str | None:
         """One answer to one test."""
+        if answer is None:
+            return "Your function returns nothing: end it with `return ...`."
         right = self.right(*arguments)
         if _shapes(answer) != _shapes(right):
             return f"Return {self.returns}: {_shapes(right)}; yours is {_shapes(answer)}."
