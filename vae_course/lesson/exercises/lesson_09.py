@@ -1,10 +1,9 @@
 """Exercises of lesson 09: the two gaps from weights, and two standard errors."""
 
 import numpy as np
-from scipy.special import logsumexp
 from scipy.stats import sem
 
-from vae_course.lesson.exercises.exercise import Exercise
+from vae_course.lesson.exercises.exercise import Exercise, log_mean
 
 
 def weights(rng, num_samples, batch):
@@ -15,10 +14,6 @@ def weights(rng, num_samples, batch):
 def gaps(log_p, best, encoder, average=np.average):
     high, low = average(best, axis=0), average(encoder, axis=0)
     return log_p - high, high - low
-
-
-def log_mean(log_w, axis):
-    return logsumexp(log_w, axis=axis) - np.log(len(log_w))
 
 
 def estimates(rng, num_keys, batch):
