@@ -22,7 +22,7 @@ another machine will differ, ratios less.
 
 ## log p(x) of models with one stochastic layer
 
-MNIST, pixels drawn anew at every visit of a training image (all 60,000); the 10,000 test images
+MNIST, pixels drawn again at every visit of a training image (all 60,000); the 10,000 test images
 drawn once (key 0). −log p(x) in nats per image by L_5000, an upper bound on average, ± standard
 error over images. Lower is better. {missing}
 
@@ -47,7 +47,7 @@ split of the passes over k, which was not tuned further.
 ## Speed of an epoch
 
 The 784-400-20 VAE, batch 128, grey MNIST, Adam: {date}, PyTorch {torch}, JAX {jax}, {rounds} rounds
-in one run, the order turned round each time. Median seconds an epoch; how often as long as `vc.fit`
+in one run, in reverse order every other time. Median seconds per epoch; times as long as `vc.fit`
 (median of the rounds' ratios, their range).
 
 {epoch}

@@ -135,10 +135,16 @@ def source_hash(notebook) -> str:
 HEAD = {
     "a title such as '# 02 · Sampling the prior'": rf"\A({BADGE}\n\n)?# (\d\d|[A-Z]) · \S",
     "its sentence, '**In one sentence:** ...'": r"^\*\*In one sentence:\*\* \S",
-    "the time, '*Time: about a minute on two CPU cores.*'": r"^\*Time: about .* CPU cores\.\*$",
+    "the time, '*Time: about a minute on two CPU cores.*'": (
+        r"^\*Time: about (half a minute|a minute|two minutes) on two CPU cores\.\*$"
+    ),
     "'**You need:** ...'": r"^\*\*You need:\*\* \S",
-    "'**You will be able to:**' and its items": r"^\*\*You will be able to:\*\*\n- ",
-    "'**Where we are:** ...' with the present step in bold": r"^\*\*Where we are:\*\* .*\*\*\S",
+    "'**You will be able to:**' and one to five items": (
+        r"^\*\*You will be able to:\*\*\n(- .*\n){1,5}\n"
+    ),
+    "'**Where we are:** ...' with the present step in bold": (
+        r"^\*\*Where we are:\*\* .*\*\*[^*]+\*\*"
+    ),
 }
 PATH = r"(?<![\w.~])/(home|root|work|tmp|Users|content|mnt|private|opt|var)/|\b[A-Z]:\\\w"
 
@@ -177,7 +183,7 @@ def small(notebook):
     appendix = "(appendix)" in notebook.cells[0].source  # looked up in parts, not read through
     lines = max(len(cell.source.splitlines()) for cell in code_cells(notebook)[1:])
     measured = {
-        "code cells": (len(code_cells(notebook)), 30 if appendix else 26),
+        "code cells": (len(code_cells(notebook)), 30 if appendix else 25),
         "lines in the longest code cell": (lines, 30),
         "bytes": (len(nbformat.writes(notebook).encode()), 1_000_000),
     }
@@ -216,6 +222,8 @@ def draws(notebook):
                 seen.add(name)
             elif called in ("jax.random.key", "jax.random.PRNGKey"):
                 yield f"code cell {number} makes a key without a name: use keys(...)"
+        for name in sorted(set(re.findall(r"\bkey_\d+\b", cell.source))):
+            yield f"code cell {number} has a numbered key: {name}"
 
 
 def claims(notebook):
@@ -239,6 +247,8 @@ def claims(notebook):
             yield f"{name} is claimed, and bound in the code cells {places}"
     everywhere = said_anywhere() | made
     anchors = re.findall(r"([−-]?\d[\d,.]*)?(?: nats)?<!--(\w{1,2}\.\d+)-->", text(notebook))
+    if not any(number for number, _ in anchors):
+        yield "no number in the text is tied to a claim: write −128.4<!--02.4-->"
     for number, claim in anchors:
         if claim not in everywhere:
             yield f"the text points at claim {claim}, which no lesson makes"
@@ -264,7 +274,7 @@ def bound(cell) -> set[str]:
 
 
 def said(notebook) -> dict[str, list[float]]:
-    """number of a claim -> the numbers that its row says, its tolerance among them."""
+    """number of a claim -> the numbers that its row says, without a tolerance."""
     found = {}
     for cell in code_cells(notebook)[1:]:
         for row in (row for call in calls(cell) if is_claims(call) for row in call.args):
@@ -273,7 +283,7 @@ def said(notebook) -> dict[str, list[float]]:
                 raise ValueError(f"two claims are called {ast.unparse(number)}")
             says = says.values if isinstance(says, ast.JoinedStr) else [says]
             literal = " ".join(part.value for part in says if isinstance(part, ast.Constant))
-            numbers = re.findall(r"-?\d[\d.]*(?:e-?\d+)?", literal)
+            numbers = re.findall(r"-?\d[\d.]*(?:e-?\d+)?", literal.split("±")[0])
             found[ast.literal_eval(number)] = [float(n) for n in numbers]
     return found
 
@@ -317,9 +327,16 @@ def execute(paths: list[Path]) -> None:
         print(f"{path.name}: {time.perf_counter() - start:.0f} s, {peak:.2f} GB", flush=True)
 
 
-def run(notebook, folder: Path, **options) -> float:
-    """Fills a notebook's outputs; its peak memory in GB (Linux only). Raises at an error."""
+def client_for(notebook, folder: Path, **options):
+    """What runs a notebook's cells in `folder`; options as for nbclient.NotebookClient."""
     from nbclient import NotebookClient
+
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(notebook, resources=resources, record_timing=False, **options)
+
+
+def run(notebook, folder: Path) -> float:
+    """Fills a notebook's outputs; its peak memory in GB (Linux only). Raises at an error."""
 
     def note_peak(**_):  # after each cell: when the hook for the end is called, the kernel is gone
         status = Path(f"/proc/{client.km.provisioner.pid}/status")
@@ -327,15 +344,9 @@ def run(notebook, folder: Path, **options) -> float:
             peaks.append(int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 1e6)
 
     peaks = [0.0]
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        resources={"metadata": {"path": str(folder)}},
-        record_timing=False,
-        coalesce_streams=True,
-        on_cell_executed=note_peak,
-    )
-    client.execute(**options)
+    options = dict(timeout=600, coalesce_streams=True, on_cell_executed=note_peak)
+    client = client_for(notebook, folder, **options)
+    client.execute()
     return peaks[-1]
 
 
@@ -378,7 +389,11 @@ def bundle(folder: Path) -> None:
 
 def address(root: Path = ROOT) -> tuple[str, str] | None:
     """(owner/name, tag of this version), or None while there is no address."""
-    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    return address_in((root / "pyproject.toml").read_text())
+
+
+def address_in(pyproject: str) -> tuple[str, str] | None:
+    settings = tomllib.loads(pyproject)
     repository = settings["tool"]["vae_course"]["repository"]
     return (repository, f"v{settings['project']['version']}") if repository else None
 
@@ -421,6 +436,8 @@ def stamp_readme(text: str, address: tuple[str, str] | None) -> str:
 def publish(repository: str, root: Path = ROOT) -> None:
     """Writes the address, or takes it out again ("none"), everywhere.
 
+    Everything is stamped before anything is written.
+
     Raises:
         ValueError: if `repository` is neither owner/name nor "none"; nothing was written.
     """
@@ -431,16 +448,19 @@ def publish(repository: str, root: Path = ROOT) -> None:
         root / name for name in ("pyproject.toml", "README.md", "CITATION.cff")
     )
     line = f'repository = "{repository}"'
-    settings.write_text(re.sub(r'^repository = ".*?"', line, settings.read_text(), flags=re.M))
-    here = address(root)
-    readme.write_text(stamp_readme(readme.read_text(), here))
+    project = re.sub(r'^repository = ".*?"', line, settings.read_text(), flags=re.M)
+    here = address_in(project)
     kept = re.sub(r"^repository-code: .*\n", "", citation.read_text(), flags=re.MULTILINE)
     code = f'repository-code: "https://github.com/{repository}"\n' if repository else ""
-    citation.write_text(kept + code)
-    for path in (root / "notebooks").glob("*.ipynb"):
-        notebook = read(path)
+    texts = {settings: project, citation: kept + code}
+    texts[readme] = stamp_readme(readme.read_text(), here)
+    notebooks = {path: read(path) for path in (root / "notebooks").glob("*.ipynb")}
+    for path, notebook in notebooks.items():
         stamp_notebook(notebook, path.name, here)
+    for path, notebook in notebooks.items():
         write(path, notebook)
+    for path, text in texts.items():
+        path.write_text(text)
 
 
 def main(command: str = "", *arguments: str) -> None:

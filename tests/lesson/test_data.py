@@ -2,6 +2,7 @@
 
 import io
 import re
+import resource
 import socket
 import time
 import warnings
@@ -169,6 +170,7 @@ def npz(**changes):
 
 CORRUPT = {
     "empty": b"",
+    "garbage": b"PK\x03\x04 and then nothing",
     "HTML": b"<html>please log in</html>",
     "truncated": npz()[:9000],
     "one wrong byte": npz()[:3000] + b"?" + npz()[3001:],
@@ -206,6 +208,10 @@ def file_in_its_place(cache, monkeypatch):
     cache.write_text("a file where the folder should be")
 
 
+def folder_in_place_of_the_file(cache, monkeypatch):
+    (cache / "mnist.npz").mkdir(parents=True)
+
+
 def read_only(cache, monkeypatch):
     """Permissions do not stop an administrator, who may run these tests: so by hand."""
 
@@ -215,19 +221,28 @@ def read_only(cache, monkeypatch):
     monkeypatch.setattr(data.tempfile, "mkstemp", refuse)
 
 
-def full(cache, monkeypatch):
-    def refuse(handle, mode):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(data.os, "fdopen", refuse)
+SPOILS = [file_in_its_place, folder_in_place_of_the_file, read_only]
 
 
-@pytest.mark.parametrize("spoil", [file_in_its_place, read_only, full])
+@pytest.mark.filterwarnings("ignore:ignoring the damaged cache")  # the folder is one
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_a_cache_that_cannot_be_written_costs_only_the_copy(spoil, served, cache, monkeypatch):
     spoil(cache, monkeypatch)
     with pytest.warns(DataWarning, match="could not keep a copy"):
         assert_is_small_mnist(vc.load("mnist"))
-    assert not list(cache.glob("*"))
+    assert not list(cache.glob("*.part"))
+
+
+def test_a_disk_that_is_full_when_the_copy_is_kept_costs_only_the_copy(served, cache):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # no file becomes larger
+    try:
+        with pytest.warns(DataWarning, match="could not keep a copy"):
+            loaded = vc.load("mnist")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert_is_small_mnist(loaded)
+    assert list(cache.iterdir()) == []
 
 
 def test_an_unknown_name_gets_the_list_of_names():

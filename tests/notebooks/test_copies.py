@@ -36,6 +36,7 @@ def test_one_address_everywhere_which_changes_no_hash_and_can_be_taken_out(copy)
     publish("someone/else", copy)
     publish("owner/the.course", copy)
     _, tag = address(copy)
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", tag)
     for path, text in contents(copy).items():
         assert "someone" not in text
         named = re.findall(r"(?:colab\S*?/github|gh|github\.com)/(owner/[\w.-]+?)[/`\"\\?]", text)
@@ -57,7 +58,18 @@ def test_one_address_everywhere_which_changes_no_hash_and_can_be_taken_out(copy)
     assert contents(copy) == before
 
 
-@pytest.mark.parametrize("repository", ["course", "a/b/c", "https://github.com/a/b", 'a/"b"'])
+def test_everything_is_stamped_as_pyproject_says(tmp_path):
+    paths = [*(ROOT / name for name in STAMPED), *NOTEBOOKS]
+    (tmp_path / "notebooks").mkdir()
+    for path in paths:
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+    repository, _ = address() or ("none", "")
+    publish(repository, tmp_path)
+    for path in paths:
+        assert (tmp_path / path.relative_to(ROOT)).read_text() == path.read_text(), path
+
+
+@pytest.mark.parametrize("repository", ["course", "a/b/c", "https://github.com/a/b", 'a/"b"', "/b"])
 def test_what_is_no_address_is_refused_and_changes_nothing(repository, copy):
     before = contents(copy)
     with pytest.raises(ValueError, match="is not owner/name"):

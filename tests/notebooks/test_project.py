@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 import tomllib
+import urllib.request
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from packaging.markers import Marker
@@ -85,16 +87,52 @@ def test_an_old_name_says_the_new_one_which_exists(old):
             found = getattr(found, part)
 
 
-def test_the_workflow_and_ci_call_targets_that_a_bare_make_lists():
+def test_the_workflow_and_ci_call_targets_and_a_bare_make_lists_them_all():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: ((.*\\\n)*.*)$", makefile, re.M)[1].split()) - {"\\"}
     command = ["make", "--no-print-directory"]
     options = dict(cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
-    listed = {line.split()[0] for line in subprocess.run(command, **options).stdout.splitlines()}
-    called = (ROOT / ".github/workflows/test.yml").read_text() + (ROOT / ".ci/run").read_text()
-    assert (
-        {"lab", "test"}
-        < set(re.findall(r"(?<![,a-z] )\bmake ([a-z-]+)", called + README))
-        <= listed
-    )
+    listed = subprocess.run(command, **options).stdout.splitlines()
+    assert {line.split()[0] for line in listed} == targets
+    commands = re.findall(r"run: (.*)", (ROOT / ".github/workflows/test.yml").read_text())
+    assert commands
+    assert all(re.fullmatch(r"make [a-z-]+", command) for command in commands)
+    ci = re.findall(r"\bmake ([a-z-]+)", (ROOT / ".ci/run").read_text())
+    assert {command.split()[1] for command in commands} | set(ci) <= targets
+
+
+class Greeting(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def test_offline_means_offline_and_without_a_cache(serve):
+    """What answers here does not answer there; the exit status comes back."""
+    url = f"http://127.0.0.1:{serve(Greeting)}"
+    urllib.request.urlopen(url).close()
+    code = f"""
+import os, pathlib, sys, urllib.error, urllib.request
+assert not list(pathlib.Path(os.environ["VAE_COURSE_DATA"]).iterdir())
+try:
+    urllib.request.urlopen({url!r})
+except urllib.error.URLError:
+    sys.exit(7)
+"""
+    command = [sys.executable, "tools/offline.py", sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 7
+
+
+def test_environment_yml_is_read_right_by_repo2docker():
+    """It takes `python=3.x` from the file, and stages the repository for -r and -e."""
+    text = (ROOT / "environment.yml").read_text()
+    (python,) = re.findall(r"^  - python\s*=+\s*([\d.]+)$", text, re.MULTILINE)
+    assert (3, 11) <= tuple(map(int, python.split("."))) <= (3, 14)
+    local = re.findall(r"^      - (-[re]) (\S+)$", text, re.MULTILINE)
+    assert local == [("-r", "requirements.lock"), ("-e", ".")]
 
 
 def rows(page):
@@ -107,10 +145,10 @@ def rows(page):
 def test_readme_and_teaching_name_every_lesson():
     numbers = [path.stem.split("_")[0] for path in NOTEBOOKS]
     assert [row[0] for row in rows(README)] == numbers
-    assert all(
-        f"](notebooks/{path.name})" in row[1]
-        for row, path in zip(rows(README), NOTEBOOKS, strict=True)
-    )
+    for (_, lesson, question, needs), path in zip(rows(README), NOTEBOOKS, strict=True):
+        assert f"](notebooks/{path.name})" in lesson
+        assert "?" in question
+        assert set(re.findall(r"\d\d", needs)) <= set(numbers)
     assert [row[0] for row in rows((ROOT / "TEACHING.md").read_text())] == numbers
 
 

@@ -8,10 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from nbclient import NotebookClient
-
 import notebooks
-from notebooks import chosen
+from notebooks import chosen, client_for
 
 ROOT = Path(__file__).parent.parent.parent
 VERSIONS = Path(__file__).parent / "colab_versions.txt"
@@ -77,8 +75,5 @@ def run(notebook, folder: Path, **environment):
     """Runs a notebook there, in the given folder; raises at the first error of a cell."""
     os.environ["JUPYTER_PATH"] = str(ENV / "share" / "jupyter")
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(
-        notebook, timeout=300, kernel_name="colab", resources=resources, record_timing=False
-    )
+    client = client_for(notebook, folder, timeout=300, kernel_name="colab")
     client.execute(env=kept | environment)

@@ -5,13 +5,10 @@ Run by `make test-offline`; LESSONS=00,08 runs these, LESSONS=third a third of t
 
 import os
 import re
-import urllib.error
-import urllib.request
 
 import pytest
-from nbclient import NotebookClient
 
-from notebooks import chosen, code_cells, read
+from notebooks import chosen, client_for, code_cells, read
 
 TIMING = re.compile(r"\d ?(ms|s|seconds|minutes|hours)\b|· time of ")
 
@@ -23,18 +20,12 @@ def printed(cell) -> str:
     return "\n".join(line for line in "".join(texts).splitlines() if not TIMING.search(line))
 
 
-def test_there_is_no_network():
-    with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen("http://example.com", timeout=5)
-
-
 @pytest.mark.parametrize(
     "path", chosen(os.environ.get("LESSONS", "all")), ids=lambda path: path.stem
 )
 def test_a_cell_run_twice_prints_the_same(path):
     notebook = read(path)
-    resources = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, timeout=300, resources=resources, record_timing=False)
+    client = client_for(notebook, path.parent, timeout=300)
     with client.setup_kernel():
         for number, cell in enumerate(code_cells(notebook), start=1):
             index = notebook.cells.index(cell)
