@@ -23,14 +23,14 @@ def train_in_pieces(model, losses, data, key, tx, batch_size, folder) -> tuple[d
         seconds spent training, compiling included (on the clock; of all cores together), and the
         last epoch's loss.
     """
-    params = nnx.state(model, nnx.Param)
-    state, spent, loss = State(params, tx.init(params), key, 0), np.zeros(2), np.nan
+    _, params, rest = nnx.split(model, nnx.Param, ...)
+    state, spent, loss = State(params, tx.init(params), key, 0, rest), np.zeros(2), np.nan
     with ocp.CheckpointManager(folder.absolute(), options=OPTIONS) as checkpoints:
         done = checkpoints.latest_step() or 0
         if done:
             like = ocp.args.StandardRestore(pack(state, spent, loss))
             kept = checkpoints.restore(done, args=like)
-            state = State(kept["params"], kept["opt_state"], key, done)
+            state = State(kept["params"], kept["opt_state"], key, done, rest)
             spent, loss = kept["spent"], kept["loss"]
             nnx.update(model, state.params)
         data, start, last = jnp.asarray(data), clocks(), time.perf_counter()

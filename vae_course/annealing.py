@@ -1,21 +1,33 @@
 """Annealed importance sampling (Neal 2001): log p(x) without an encoder, in nats."""
 
 import sys
+import warnings
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from tqdm import tqdm
 
-from vae_course.bounds import Proposal, check, check_latents
+from vae_course.bounds import (
+    Proposal,
+    check,
+    check_latents,
+    effective_sample_size,
+    facts_of,
+    log_likelihood,
+    look_at,
+)
+from vae_course.checks import matrix, positive_integers, supported
+from vae_course.compiling import Split, compiled
 from vae_course.models import Model, prior_of
+from vae_course.streaming import paced
 
 CHAINS_AT_ONCE = 1024  # bounds the memory, and sets the progress bar's step
 TARGET_ACCEPTANCE = 0.65  # at which Hamiltonian Monte Carlo is near its best
 INITIAL_STEP_SIZE = 0.1
 PILOT_CHAINS = 2
+FEW = 0.25  # share of the chains that have all the weight, below which AIS has not converged
 
 
 def ais(
@@ -46,10 +58,13 @@ def ais(
         (num_chains, batch), in nats; NumPy.
     Raises:
         ValueError: as `log_weights`, and if a number is not a positive integer.
+    Warns:
+        RuntimeWarning: if the chains of a row disagree so much that few of them have all the
+            weight: the estimate is low then. One chain has nobody to disagree with.
     """
-    _check_start(model, q, x)
-    numbers = _checked(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
-    return _in_blocks(model, q, x, None, key, numbers)
+    model, x = _check_start(model, q, x, key)
+    numbers = dict(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
+    return _in_blocks(model, q, x, None, key, **positive_integers(**numbers))
 
 
 def reverse_ais(
@@ -75,79 +90,108 @@ def reverse_ais(
         (num_chains, batch), in nats; NumPy.
     Raises:
         ValueError: as `ais`, and if posterior_sample has another shape.
+    Warns:
+        RuntimeWarning: as `ais`.
     """
-    _check_start(model, q, x)
-    numbers = _checked(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
     shape = (len(x), model.latent_dim)
-    if jnp.shape(posterior_sample) != shape:
+    model, x = _check_start(model, q, x, key)
+    numbers = dict(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
+    z = matrix("posterior_sample", posterior_sample, axes="batch, latent_dim")
+    if z.shape != shape:
         raise ValueError(
-            f"posterior_sample must have shape {shape}, one z per row of x, "
-            f"got {jnp.shape(posterior_sample)}"
+            f"posterior_sample must have shape {shape}, one z per row of x, got {z.shape}"
         )
-    return _in_blocks(model, q, x, posterior_sample, key, numbers)
+    return _in_blocks(model, q, x, z, key, **positive_integers(**numbers))
 
 
-def _in_blocks(model, q, x, sample, key, numbers) -> np.ndarray:
-    rows = min(max(1, CHAINS_AT_ONCE // numbers["num_chains"]), len(x))
+def _in_blocks(model, q, x, sample, key, *, num_chains, num_steps, num_leapfrog) -> np.ndarray:
+    rows = min(max(1, CHAINS_AT_ONCE // num_chains), len(x))
     firsts = range(0, len(x), rows)
-    blocks = []
-    for first, block_key in zip(
-        tqdm(firsts, unit="block", leave=False, file=sys.stdout),
-        jax.random.split(key, len(firsts)),
-        strict=True,
-    ):
-        # The last block is filled up with its own rows, so that nothing compiles again.
-        picked = np.arange(first, first + rows) % len(x)
-        own = q[picked] if q.batch_shape else q
-        inputs = x[picked], None if sample is None else sample[picked]
-        blocks.append(np.asarray(_log_weights(model, own, *inputs, block_key, **numbers)))
-    return np.concatenate(blocks, axis=1)[:, : len(x)]
-
-
-@partial(nnx.jit, static_argnames=("num_chains", "num_steps", "num_leapfrog"))
-def _log_weights(model, q, x, sample, key, *, num_chains, num_steps, num_leapfrog):
-    pilot_key, key = jax.random.split(key)
     ladder = jax.nn.sigmoid(jnp.linspace(-4, 4, num_steps + 1))
     ladder = (ladder - ladder[0]) / (ladder[-1] - ladder[0])
     ladder = ladder if sample is None else ladder[::-1]
-    prior = prior_of(model)
+    blocks = []
+    total = 2 * num_steps * len(firsts)
+    with tqdm(total=total, unit="step", delay=1, leave=False, file=sys.stdout) as bar:
+        for first, block_key in zip(firsts, jax.random.split(key, len(firsts)), strict=True):
+            # The last block is filled up with its own rows, so that nothing compiles again.
+            picked = np.arange(first, first + rows) % len(x)
+            own = q[picked] if q.batch_shape else q
+            inputs = model, own, x[picked], None if sample is None else sample[picked], ladder
+            pilot_key, block_key = jax.random.split(block_key)
+            options = dict(num_leapfrog=num_leapfrog, bar=bar)
+            _, step_sizes = _walk(*inputs, None, pilot_key, num_chains=PILOT_CHAINS, **options)
+            log_weights, _ = _walk(*inputs, step_sizes, block_key, num_chains=num_chains, **options)
+            blocks.append(np.asarray(log_weights))
+    log_weights = np.concatenate(blocks, axis=1)[:, : len(x)]
+    look_at(log_weights, model, q, x)
+    _warn_if_chains_disagree(log_weights)
+    return log_weights
 
-    def log_ratio(z):
-        return model.decode(z).log_prob(x) + prior.log_prob(z) - q.log_prob(z)
 
-    def chains(key, number, step_sizes):
-        first_key, key = jax.random.split(key)
-        if sample is None:
-            z = q.sample(first_key, (number,) if q.batch_shape else (number, len(x)))
-        else:
-            z = jnp.broadcast_to(sample, (number, *sample.shape))
-        check_latents(model, z)
-        return _walk(log_ratio, q.log_prob, z, ladder, step_sizes, key, num_leapfrog)
+def _warn_if_chains_disagree(log_weights: np.ndarray) -> None:
+    num_chains = len(log_weights)
+    if num_chains == 1:
+        return
+    effective = np.asarray(effective_sample_size(log_weights))
+    if effective.mean() < FEW * num_chains:
+        worst = effective.argmin()
+        warnings.warn(
+            f"the chains have not converged: {effective.mean():.1f} of {num_chains} have all "
+            f"the weight on average (row {worst}: {effective[worst]:.1f}; log weights spread over "
+            f"{np.ptp(log_weights[:, worst]):.3g} nats). Try more num_steps, or start nearer",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
-    step_sizes = chains(pilot_key, PILOT_CHAINS, None)[1]
-    return chains(key, num_chains, step_sizes)[0]
 
-
-def _walk(log_ratio, log_start, z, ladder, step_sizes, key, num_leapfrog):
+def _walk(model, q, x, sample, ladder, given, key, *, num_chains, num_leapfrog, bar):
     """Log weights (chains, batch), and the step sizes used (num_steps, batch)."""
+    first_key, key = jax.random.split(key)
+    num_steps = len(ladder) - 1
+    carry = _start(model, q, x, sample, first_key, num_chains=num_chains)
+    used = jnp.zeros((num_steps, len(x))) if given is None else given
+    keys = jax.random.split(key, num_steps)
 
-    def step(carry, inputs):
-        z, ratio, log_weight, tuned = carry
-        b, new_b, key, given = inputs
+    def step(carry, first, stop):
+        arrays = ladder, keys, carry, first, stop
+        return _steps(model, q, x, *arrays, num_leapfrog=num_leapfrog, is_pilot=given is None)
+
+    (_, _, log_weights, _), used = paced(step, (carry, used), num_steps, bar=bar)
+    return log_weights, used
+
+
+def _log_ratio(model, q, x, z):
+    return log_likelihood(model, z, x, (len(x),)) + prior_of(model).log_prob(z) - q.log_prob(z)
+
+
+@compiled
+def _start(model, q, x, sample, key, *, num_chains):
+    if sample is None:
+        z = q.sample(key, (num_chains,) if q.batch_shape else (num_chains, len(x)))
+    else:
+        z = jnp.broadcast_to(sample, (num_chains, *sample.shape))
+    check_latents(model, z)
+    initial = jnp.full(len(x), INITIAL_STEP_SIZE)
+    return z, _log_ratio(model, q, x, z), jnp.zeros(z.shape[:-1]), initial
+
+
+@compiled
+def _steps(model, q, x, ladder, keys, carry, first, stop, *, num_leapfrog, is_pilot):
+    log_ratio = partial(_log_ratio, model, q, x)
+
+    def step(index, carry):
+        (z, ratio, log_weight, tuned), used = carry
+        b, new_b = ladder[index], ladder[index + 1]
         log_weight += (new_b - b) * ratio
-        step_size = tuned if step_sizes is None else given
-        move = partial(_move, log_ratio, log_start, new_b, num_leapfrog=num_leapfrog)
+        step_size = tuned if is_pilot else used[index]
+        move = partial(_move, log_ratio, q.log_prob, new_b, num_leapfrog=num_leapfrog)
+        key = jax.random.clone(keys)[index]
         (z, ratio), acceptance = move((z, ratio), step_size[None, :, None], key)
         tuned = step_size * jnp.exp(0.2 * (jnp.mean(acceptance, 0) - TARGET_ACCEPTANCE))
-        return (z, ratio, log_weight, tuned), step_size
+        return (z, ratio, log_weight, tuned), used.at[index].set(step_size)
 
-    num_steps = len(ladder) - 1
-    given = jnp.zeros((num_steps, z.shape[1])) if step_sizes is None else step_sizes
-    initial = jnp.full(z.shape[1], INITIAL_STEP_SIZE)
-    carry = z, log_ratio(z), jnp.zeros(z.shape[:-1]), initial
-    inputs = ladder[:-1], ladder[1:], jax.random.split(key, num_steps), given
-    (_, _, log_weight, _), step_sizes = jax.lax.scan(step, carry, inputs)
-    return log_weight, step_sizes
+    return jax.lax.fori_loop(first, stop, step, carry)
 
 
 def _move(log_ratio, log_start, b, old, step_size, key, *, num_leapfrog):
@@ -179,14 +223,11 @@ def _leapfrog(gradient, z, momentum, step_size, num_leapfrog):
     return z - 0.5 * step_size * momentum, momentum
 
 
-def _check_start(model, q, x) -> None:
-    check(model, q, x, 1)
+def _check_start(model, q, x, key):
+    model, x, _ = check(model, q, x, key, 1)
     if not hasattr(q, "log_prob"):
         raise ValueError(f"AIS needs log q(z) at any z; {type(q).__name__} has no log_prob")
-
-
-def _checked(**numbers) -> dict[str, int]:
-    for name, number in numbers.items():
-        if not isinstance(number, (int, np.integer)) or number < 1:
-            raise ValueError(f"{name} must be a positive integer, got {number!r}")
-    return numbers
+    if not isinstance(model, Split):
+        raise ValueError("AIS returns NumPy's numbers: call it outside of jax.jit")
+    supported("x", x, facts_of(model, x).support)
+    return model, x

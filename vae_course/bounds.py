@@ -6,8 +6,8 @@ each set of shapes, and streams over its samples: more of them cost time, not me
 Under one key all functions draw the same z.
 """
 
-from functools import partial, wraps
-from inspect import signature
+import math
+from functools import partial
 from typing import Protocol
 
 import jax
@@ -16,12 +16,35 @@ import numpy as np
 from flax import nnx
 from jax.scipy.special import logsumexp
 
+from vae_course.checks import (
+    evaluation_mode,
+    is_concrete,
+    is_tracing,
+    matrix,
+    not_finite_in,
+    positive_integers,
+    random_key,
+    supported,
+)
+from vae_course.compiling import Split, Static, compiled, merge, split
 from vae_course.distributions import has_kl_formula, kl_divergence
-from vae_course.models import Model, check_mode, is_traced, is_tracer, prior_of
-from vae_course.streaming import all_rows, streamed_log_mean_exp
+from vae_course.models import Model, check_is_model, prior_of
+from vae_course.streaming import (
+    add_log_terms,
+    all_rows,
+    block_keys,
+    blocks_of,
+    log_total,
+    log_weight_array,
+    no_log_terms,
+    paced,
+    streamed_log_mean_exp,
+    used_rows,
+)
 
-BLOCK = 512  # samples held in memory at once, where all rows of x share them
-PAIRS = 2**15  # samples times rows decoded at once, where each row has its own
+BLOCK = 512  # samples drawn at once, where all rows of x share them
+PAIRS = 2**15  # samples times rows drawn at once, where each row has its own
+NUMBERS = 2**26  # of them in one array, a quarter of a gigabyte: fewer pairs are decoded at once
 
 
 class Proposal(Protocol):
@@ -68,11 +91,13 @@ def log_weights(
     Returns:
         (num_samples, batch), in nats.
     Raises:
-        ValueError: if x is not a matrix, num_samples is not a positive integer, q is not
-            for these x, or the model has dropout or batch norm in training mode.
+        ValueError: if x is not a matrix, has values that are not finite or that the
+            likelihood does not take, num_samples is not a positive integer, q is not
+            for these x, the model has dropout or batch norm in training mode, or the
+            result is NaN or infinite; it says where.
     """
-    check(model, q, x, num_samples)
-    return _log_weights(model, q, x, key, num_samples=num_samples)
+    model, x, num_samples = check(model, q, x, key, num_samples)
+    return _measure(_log_weights, "weights", model, q, x, key, num_samples)
 
 
 def elbo(
@@ -93,8 +118,11 @@ def elbo(
             (`kl_divergence`); only the first term is sampled then. Else, and with False,
             the average of log w_i.
     """
-    check(model, q, x, num_samples)
-    return _elbo(model, q, x, key, num_samples=num_samples, analytic_kl=analytic_kl)
+    model, x, num_samples = check(model, q, x, key, num_samples)
+    kind = "sampled KL"
+    if analytic_kl and has_kl_formula(q, prior_of(merge(model))):
+        kind = "KL by formula"
+    return _measure(partial(_elbo, analytic_kl=analytic_kl), kind, model, q, x, key, num_samples)
 
 
 def iwae(model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples: int) -> jax.Array:
@@ -103,8 +131,8 @@ def iwae(model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples
     Below log p(x) on average, and closer to it the larger k; L_1 is the ELBO. Streamed, so
     that k = 100,000 costs time only. Args and errors as in `log_weights`.
     """
-    check(model, q, x, num_samples)
-    return _iwae(model, q, x, key, num_samples=num_samples)
+    model, x, num_samples = check(model, q, x, key, num_samples)
+    return _measure(_iwae, "mean of w", model, q, x, key, num_samples)
 
 
 def prior_log_likelihood(
@@ -125,38 +153,26 @@ def prior_log_likelihood(
 
 
 def effective_sample_size(log_weights: jax.Array, axis: int = 0) -> jax.Array:
-    """(sum w)^2 / sum w^2 (Kong 1992): 1 if one sample has all the weight, N if all share alike."""
+    """(sum w)^2 / sum w^2 (Kong 1992): 1 if one sample has all the weight, N if all share alike.
+
+    Raises:
+        ValueError: if a weight is NaN or infinite, or all along `axis` are 0.
+    """
+    log_weights = log_weight_array(log_weights, axis)
+    if is_concrete(log_weights) and (np.asarray(log_weights).max(axis=axis) == -np.inf).any():
+        raise ValueError("all of the log weights are -inf: no sample explains this x at all")
     return jnp.exp(2 * logsumexp(log_weights, axis=axis) - logsumexp(2 * log_weights, axis=axis))
 
 
 def elbo_terms(model, q, x, key, *, num_samples: int, analytic_kl: bool = True) -> jax.Array:
     """`elbo`, neither checked nor compiled: to be differentiated inside compiled code; (batch,)."""
-    q = gradient_guard(q)
-    prior = prior_of(model)
-    by_formula = analytic_kl and has_kl_formula(q, prior)
-
-    def rows(key, n):
-        if not by_formula:
-            return _weights_of(model, prior, q, x, key, n)
-        return log_likelihood(model, q.sample(key, (n,)), x, q.batch_shape)
-
-    mean = jnp.mean(all_rows(rows, key, num_samples, _largest_block(q)), axis=0)
-    if not by_formula:
-        return mean
-    return mean - jnp.broadcast_to(kl_divergence(q, prior), mean.shape)
-
-
-def compiled(function):
-    """`function` compiled, its keywords static; inside compiled code it is called as it is."""
-    static = [p.name for p in signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
-    jitted = nnx.jit(function, static_argnames=static)
-
-    @wraps(function)
-    def call(model, *args, **options):
-        inside = is_traced(model) or any(map(is_tracer, jax.tree.leaves(args)))
-        return (function if inside else jitted)(model, *args, **options)
-
-    return call
+    q, prior = gradient_guard(q), prior_of(model)
+    kind = "KL by formula" if analytic_kl and has_kl_formula(q, prior) else "sampled KL"
+    rows = partial(_rows, model, q, x, kind)
+    mean = jnp.mean(
+        all_rows(rows, key, num_samples, largest_block(q, facts_of(model, x), len(x))), axis=0
+    )
+    return _less_kl(mean, q, prior) if kind == "KL by formula" else mean
 
 
 _elbo = compiled(elbo_terms)
@@ -164,39 +180,208 @@ _elbo = compiled(elbo_terms)
 
 @compiled
 def _log_weights(model, q, x, key, *, num_samples):
-    rows = partial(_weights_of, model, prior_of(model), gradient_guard(q), x)
-    return all_rows(rows, key, num_samples, _largest_block(q))
+    rows = partial(_rows, model, gradient_guard(q), x, "weights")
+    return all_rows(rows, key, num_samples, largest_block(q, facts_of(model, x), len(x)))
 
 
 @compiled
 def _iwae(model, q, x, key, *, num_samples):
-    rows = partial(_weights_of, model, prior_of(model), gradient_guard(q), x)
-    return streamed_log_mean_exp(rows, key, num_samples, _largest_block(q), len(x))
+    rows = partial(_rows, model, gradient_guard(q), x, "weights")
+    block = largest_block(q, facts_of(model, x), len(x))
+    return streamed_log_mean_exp(rows, key, num_samples, block, len(x))
 
 
-def _weights_of(model, prior, q, x, key, num_samples):
-    """num_samples log weights for each row of x, (num_samples, batch)."""
+def _rows(model, q, x, kind, key, num_samples):
+    """num_samples log weights for each row of x, (num_samples, batch); or log p(x | z) alone."""
+    if kind == "KL by formula":
+        return log_likelihood(model, q.sample(key, (num_samples,)), x, q.batch_shape)
     z, log_q = q.sample_and_log_prob(key, (num_samples,))
     check_latents(model, z)
-    log_ratio = prior.log_prob(z) - log_q
+    log_ratio = prior_of(model).log_prob(z) - log_q
     if not q.batch_shape:
         log_ratio = log_ratio[:, None]  # the rows of x share it
     return log_likelihood(model, z, x, q.batch_shape) + log_ratio
 
 
+def _less_kl(mean, q, prior):
+    return mean - jnp.broadcast_to(kl_divergence(q, prior), mean.shape)
+
+
+def _measure(whole, kind, model, q, x, key, num_samples):
+    """whole(model, q, x, key, num_samples=...), in pieces where it takes long, and looked at.
+
+    Many rows that have a q each are measured in groups, each with a key of its own.
+    """
+    if not isinstance(model, Split):
+        return whole(model, q, x, key, num_samples=num_samples)
+    facts = facts_of(model, x)
+    supported("x", x, facts.support)
+    size = facts.pairs if q.batch_shape or not facts.pairwise else len(x)
+    groups = []
+    for first in range(0, len(x), size):
+        # The last group is filled up with its own rows, so that nothing compiles again.
+        rows = np.resize(np.arange(first, min(first + size, len(x))), min(size, len(x)))
+        own, part = (q, x) if len(rows) == len(x) else (q[rows], x[rows])
+        own_key = part_key(key, first if q.batch_shape else 0)
+        groups.append(_measure_rows(whole, kind, model, own, part, own_key, num_samples, facts))
+    values = groups[0] if len(groups) == 1 else jnp.concatenate(groups, axis=-1)[..., : len(x)]
+    look_at(values, model, q, x)
+    return values
+
+
+def part_key(key, number: int):
+    """The key of a part of one measurement: the first part's is `key` itself."""
+    return jax.random.fold_in(jax.random.clone(key), number) if number else jax.random.clone(key)
+
+
+def _measure_rows(whole, kind, model, q, x, key, num_samples, facts):
+    num_blocks, block = blocks_of(num_samples, largest_block(q, facts, len(x)))
+    if num_blocks == 1:
+        return whole(model, q, x, key, num_samples=num_samples)
+    keys, batch = block_keys(key, num_blocks), len(x)
+    carry = jnp.zeros(batch)
+    if kind == "weights":
+        carry = jnp.zeros((num_blocks, block, batch))
+    elif kind == "mean of w":
+        carry = no_log_terms(batch)
+    numbers = dict(num_samples=num_samples, block=block, kind=kind)
+
+    def step(carry, first, stop):
+        return _add_blocks(model, q, x, keys, carry, first, stop, **numbers)
+
+    carry = paced(step, carry, num_blocks)
+    if kind == "weights":
+        return carry.reshape(-1, batch)[:num_samples]
+    if kind == "mean of w":
+        return log_total(carry) - math.log(num_samples)
+    mean = carry / num_samples
+    return _less_kl(mean, q, prior_of(merge(model))) if kind == "KL by formula" else mean
+
+
+@compiled
+def _add_blocks(model, q, x, keys, carry, first, stop, *, num_samples, block, kind):
+    def add(index, carry):
+        values = _rows(model, q, x, kind, jax.random.clone(keys)[index], block)
+        if kind == "weights":
+            return carry.at[index].set(values.astype(carry.dtype))
+        if kind == "mean of w":
+            return add_log_terms(carry, used_rows(values, index * block, num_samples))
+        return carry + jnp.sum(used_rows(values, index * block, num_samples, 0.0), axis=0)
+
+    return jax.lax.fori_loop(first, stop, add, carry)
+
+
+def look_at(values, model, q, x) -> None:
+    """Raises ValueError if a result is NaN or infinite, and says what made it so."""
+    found = np.asarray(values)
+    wrong = ~np.isfinite(found)
+    if not wrong.any():
+        return
+    if found.ndim == 2:  # a weight of 0 is one, unless all of them are
+        wrong &= (found != -np.inf) | (found == -np.inf).all(axis=0)[None]
+        if not wrong.any():
+            return
+    row = int(np.argwhere(wrong)[0, -1])
+    value = found[..., row][wrong[..., row]].ravel()[0]
+    culprit = not_finite_in(model.state, "model") or not_finite_in(q, "q")
+    if culprit is None:
+        largest = np.abs(np.asarray(x[row])).argmax()
+        culprit = (
+            "log p(x | z), log p(z) or log q(z) overflows there, or no sample explains that x (its "
+            f"largest value is {float(x[row, largest]):g}, in column {largest}): look at q and at "
+            "the decoder for this row, and bring the data to a scale of about 1"
+        )
+    rows = np.atleast_2d(wrong).any(axis=0).sum()
+    raise ValueError(
+        f"the estimate is {value:g} for row {row} of x ({rows} of {len(x)} rows): {culprit}"
+    )
+
+
+class Facts(Static):
+    """What the shapes alone say about log p(x | z); a value that carries no arrays.
+
+    support: the values that the likelihood takes, or None: any. pairs: how many (z, x) are
+    decoded at once. pairwise: whether it has `pairwise_log_prob`.
+    """
+
+    def __init__(self, value):
+        super().__init__(value)
+        self.support, self.pairs, self.pairwise = value
+
+
+jax.tree_util.register_static(Facts)
+
+
+def facts_of(model, x) -> Facts:
+    """The facts of a model, whole or split.
+
+    Raises:
+        ValueError: if its log p(x | z) does not take x, or is not one number per pair.
+    """
+    return _facts(model, x)
+
+
+@compiled
+def _facts(model, x):
+    parts = split(model)  # what is traced here is put together anew: nothing changes in the model
+
+    def log_prob(z, x):
+        p = merge(parts).decode(z)
+        seen.append(p)
+        try:
+            return p.log_prob(x)
+        except (TypeError, ValueError) as error:
+            name = type(p).__name__
+            reason = str(error).split("\n")[0]
+            raise ValueError(
+                f"p(x | z), a {name}, does not take x with {x.shape[-1]} columns: {reason}"
+            ) from error
+
+    seen = []
+    z, one = jnp.zeros((1, model.latent_dim)), jnp.zeros((1, x.shape[-1]), x.dtype)
+    jaxpr = jax.make_jaxpr(log_prob)(z, one)
+    p, shape = seen[0], jaxpr.out_avals[0].shape
+    if shape != (1,):
+        raise ValueError(
+            f"log_prob of {type(p).__name__} gives shape {shape} for one x and one z, and must "
+            "give (1,): it sums over the last axis, the dimensions of x"
+        )
+    pairs = max(1, min(PAIRS, NUMBERS // _largest_array(jaxpr.jaxpr)))
+    return Facts((getattr(p, "support", None), pairs, hasattr(p, "pairwise_log_prob")))
+
+
+def _largest_array(jaxpr) -> int:
+    """Numbers in the largest array that the program makes."""
+    largest = 1
+    for equation in jaxpr.eqns:
+        sizes = [math.prod(getattr(var.aval, "shape", ())) for var in equation.outvars]
+        inner = jax.tree.leaves(
+            tuple(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
+        )
+        inner = [getattr(part, "jaxpr", part) for part in inner]
+        sizes += [_largest_array(part) for part in inner if hasattr(part, "eqns")]
+        largest = max([largest, *sizes])
+    return largest
+
+
 def log_likelihood(model, z, x, batch_shape) -> jax.Array:
     """log p(x | z) for z (n, batch, latent_dim), or (n, latent_dim) shared by all x; (n, batch)."""
     check_latents(model, z)
-    if batch_shape:
-        return model.decode(z).log_prob(x)
-    p = model.decode(z)
-    if hasattr(p, "pairwise_log_prob"):  # one matrix product
-        return p.pairwise_log_prob(x)
-    return jax.lax.map(lambda one: model.decode(one).log_prob(x), z)
+    if not batch_shape:
+        p = model.decode(z)
+        if hasattr(p, "pairwise_log_prob"):  # one matrix product
+            return p.pairwise_log_prob(x)
+        return jax.lax.map(lambda one: model.decode(one[None]).log_prob(x), z)
+    # Pairs in one row: a decoder of one's own needs to know one leading axis only.
+    pairs = z.reshape(-1, z.shape[-1]), jnp.broadcast_to(x[None], (len(z), *x.shape))
+    return model.decode(pairs[0]).log_prob(pairs[1].reshape(-1, x.shape[-1])).reshape(z.shape[:2])
 
 
-def _largest_block(q) -> int:
-    return max(1, PAIRS // q.batch_shape[0]) if q.batch_shape else BLOCK
+def largest_block(q, facts: Facts, batch: int) -> int:
+    """Samples that are drawn at once."""
+    if q.batch_shape or not facts.pairwise:
+        return max(1, facts.pairs // batch)
+    return min(BLOCK, facts.pairs)
 
 
 def gradient_guard(q):
@@ -218,22 +403,34 @@ def _refuse_gradient(primals, tangents):
     )
 
 
-def check(model: Model, q: Proposal, x: jax.Array, num_samples: int) -> None:
-    """Raises ValueError where an estimator could only fail later, or less clearly."""
-    check_batch(x, num_samples)
+def check(model: Model, q: Proposal, x, key, num_samples: int):
+    """The model split (whole inside compiled code), x as floats, num_samples as an int.
+
+    Raises:
+        ValueError: where an estimator could only fail later, or less clearly.
+    """
+    model, x = check_model(model, x)
     check_proposal(q, x)
-    check_mode(model)
+    if is_concrete(key):
+        random_key(key)
+    if isinstance(model, Split) and not is_concrete(q, key):
+        model = merge(model)
+    return model, x, positive_integers(num_samples=num_samples)["num_samples"]
 
 
-def check_batch(x: jax.Array, num_samples: int = 1) -> None:
-    """Raises ValueError if x is not a matrix of floats or num_samples not a positive integer."""
-    if jnp.ndim(x) != 2 or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(
-            f"x must be a float array of shape (batch, data_dim), got {x.dtype} "
-            f"{x.shape}; one image is x[None]"
-        )
-    if not isinstance(num_samples, (int, np.integer)) or num_samples < 1:
-        raise ValueError(f"num_samples must be a positive integer, got {num_samples!r}")
+def check_model(model: Model, x):
+    """The model split (whole inside compiled code), and x (batch, data_dim) as floats.
+
+    Raises:
+        ValueError: if x is no such matrix, or the model is none or in training mode.
+    """
+    x = matrix("x", x)
+    check_is_model(model)
+    parts = split(model)
+    if is_tracing() or not is_concrete(parts, x):
+        return model, x
+    evaluation_mode(model)
+    return parts, x
 
 
 def check_proposal(q: Proposal, x: jax.Array) -> None:

@@ -24,6 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 import platformdirs
 
+from vae_course.checks import ROUNDING, float_array, random_key
+
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 STAND_IN = "digits"
 FILES = {  # the IDX file that holds each array
@@ -98,16 +100,20 @@ def binarize(images: jax.Array, key: jax.Array) -> jax.Array:
     """One Bernoulli(grey) draw per pixel: float32 zeros and ones of the same shape.
 
     Raises:
-        ValueError: if a value lies outside [0, 1] (checked outside compiled code).
+        ValueError: if a value lies outside [0, 1]; inside compiled code it becomes NaN.
     """
     if not isinstance(images, jax.core.Tracer):
-        low, high = np.min(images), np.max(images)
-        if not (low >= 0 and high <= 1):
+        images = jnp.asarray(float_array("images", images))
+        low, high = np.min(images, initial=0), np.max(images, initial=1)
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
             raise ValueError(
                 f"images must lie in [0, 1], got values from {low:g} to {high:g}; "
                 "divide bytes by 255"
             )
-    return jax.random.bernoulli(key, images).astype(jnp.float32)
+        random_key(key)
+    inside = (images >= -ROUNDING) & (images <= 1 + ROUNDING)
+    draws = jax.random.bernoulli(key, images).astype(jnp.float32)
+    return jnp.where(inside, draws, jnp.nan)
 
 
 def cache_folder() -> Path:
@@ -122,7 +128,10 @@ def registered(name: str) -> dict[str, tuple[str, str]]:
     Raises:
         ImportError: if tensorflow-datasets, or its list, is not there.
     """
-    package = importlib.util.find_spec("tensorflow_datasets")  # importing it would take seconds
+    try:
+        package = importlib.util.find_spec("tensorflow_datasets")  # importing it takes seconds
+    except (AttributeError, ValueError) as error:  # a package so damaged that it has no place
+        raise ImportError(f"tensorflow-datasets is damaged ({error})") from error
     if package is None:
         raise ImportError("tensorflow-datasets, which knows the addresses, is not installed")
     path = Path(package.submodule_search_locations[0]) / "url_checksums" / f"{name}.txt"
@@ -161,8 +170,14 @@ def stand_in_arrays() -> dict[str, np.ndarray]:
     Split by original first, then copied with small shifts: no test image has a
     shifted twin among the training images.
     """
-    from scipy.ndimage import zoom  # these two take seconds to import
-    from sklearn.datasets import load_digits
+    try:
+        from scipy.ndimage import zoom  # these two take seconds to import
+        from sklearn.datasets import load_digits
+    except Exception as error:  # a neighbour built for another NumPy raises what it likes
+        raise RuntimeError(
+            f"the stand-in needs SciPy and scikit-learn, which do not load ({error}): install them "
+            f"again, or put mnist.npz into {cache_folder()}"
+        ) from error
 
     digits = load_digits()
     large = np.clip(zoom(digits.images / 16, (1, 2.5, 2.5), order=1), 0, 1)

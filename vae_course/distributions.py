@@ -6,6 +6,7 @@ an estimator: `bounds.Proposal` says what that takes.
 """
 
 from dataclasses import dataclass, fields
+from functools import wraps
 from typing import ClassVar
 
 import jax
@@ -14,6 +15,15 @@ import numpy as np
 from jax.lax import Precision
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
+
+from vae_course.checks import (
+    ROUNDING,
+    finite,
+    float_array,
+    is_concrete,
+    numbers,
+    what_is_where,
+)
 
 LOG_2PI = 1.8378770664093453
 SMALL = 0.1  # |logit| below which the formulas lose digits and a series is exact to float32
@@ -24,14 +34,21 @@ class Distribution:
 
     reparameterised: ClassVar[bool]  # whether gradients flow through samples to the parameters
     event_axes: ClassVar[dict[str, int]]  # parameter -> how many of its last axes are no batch
+    support: ClassVar[tuple[float, float] | None] = None  # lowest and highest value; None: any
 
     def __post_init__(self):
         for name in self.event_axes:
-            array = jnp.asarray(getattr(self, name))
-            if not jnp.issubdtype(array.dtype, jnp.floating):
-                array = array.astype(jnp.float32)
-            object.__setattr__(self, name, array)
+            array = numbers(f"{type(self).__name__}: {name}", getattr(self, name))
+            object.__setattr__(self, name, jnp.asarray(array))
         self.batch_shape  # noqa: B018  it checks the shapes
+        for name in self.event_axes:
+            finite(
+                f"{type(self).__name__}: {name}", getattr(self, name), "; check what computed it"
+            )
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Raises ValueError if a parameter is out of range; for concrete ones."""
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -79,6 +96,29 @@ class Distribution:
         return x, self.log_prob(x)
 
 
+def named_if_wrong(log_prob):
+    """A `log_prob` that on concrete values says which x, or which result, cannot be right."""
+
+    @wraps(log_prob)
+    def call(self, x):
+        x = jnp.asarray(float_array("x", x))
+        if x.ndim == 0:
+            raise ValueError("x needs an axis for its dimensions, got a single number")
+        values = log_prob(self, x)
+        if is_concrete(values):
+            wrong = ~np.isfinite(values)
+            if self.support:  # outside it -inf is right
+                wrong &= np.asarray(values) != -np.inf
+            if wrong.any():
+                raise ValueError(
+                    f"{type(self).__name__}: log p(x) {what_is_where(np.asarray(values), wrong)}: "
+                    f"it overflows {values.dtype}; bring x and the parameters to a scale of about 1"
+                )
+        return values
+
+    return call
+
+
 def as_pytree(cls):
     """Registers a frozen dataclass whose shapes are checked where it is made by hand.
 
@@ -112,6 +152,7 @@ class Bernoulli(Distribution):
     logits: jax.Array
     reparameterised = False
     event_axes = {"logits": 1}
+    support = (0, 1)
 
     @property
     def mean(self) -> jax.Array:
@@ -123,11 +164,18 @@ class Bernoulli(Distribution):
         """The likelier of 0 and 1; shape (..., d)."""
         return (self.logits > 0).astype(self.logits.dtype)
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
-        """log p(x) in nats, summed over the last axis; shape (...,)."""
-        x, logits = aligned(x, self.logits)
-        return jnp.sum(x * logits - jax.nn.softplus(logits), axis=-1)
+        """log p(x) in nats, summed over the last axis, -inf where x leaves [0, 1]; shape (...,).
 
+        For x between 0 and 1 it is minus the cross-entropy, which is no log probability.
+        """
+        outside = _log_inside(x)
+        x, logits = aligned(x, self.logits)
+        values = jnp.sum(x * logits - jax.nn.softplus(logits), axis=-1)
+        return values + jnp.broadcast_to(outside, values.shape)
+
+    @named_if_wrong
     def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x against every parameter row, in one matrix product.
 
@@ -140,7 +188,7 @@ class Bernoulli(Distribution):
         """
         check_pairs(x, self.logits)
         normaliser = jnp.sum(jax.nn.softplus(self.logits), axis=-1, keepdims=True)
-        return matrix_product(self.logits, x.T) - normaliser
+        return matrix_product(self.logits, x.T) - normaliser + _log_inside(x)[None]
 
     def sample(self, key: jax.Array, sample_shape=()) -> jax.Array:
         """Zeros and ones, float32; shape (*sample_shape, ..., d)."""
@@ -158,17 +206,29 @@ class Gaussian(Distribution):
     reparameterised = True
     event_axes = {"mean": 1, "log_var": 1}
 
+    def _check_values(self):
+        if is_concrete(self.log_var):
+            log_var = np.asarray(self.log_var)
+            bad = np.abs(log_var) > np.log(jnp.finfo(log_var.dtype).max)
+            if bad.any():
+                raise ValueError(
+                    f"Gaussian: log_var {what_is_where(log_var, bad)}: the variance, its exp, does "
+                    f"not fit in {log_var.dtype}; for a network's, bound it or scale its input"
+                )
+
     @property
     def mode(self) -> jax.Array:
         """The mean; shape (..., d)."""
         return self.mean
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats, summed over the last axis; shape (...,)."""
         x, mean, log_var = aligned(x, self.mean, self.log_var)
         squares = jnp.square(x - mean) * jnp.exp(-log_var)
         return -0.5 * jnp.sum(squares + log_var + LOG_2PI, axis=-1)
 
+    @named_if_wrong
     def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x against every parameter row, in one matrix product.
 
@@ -212,9 +272,12 @@ class MultivariateNormal(Distribution):
         """The mean; shape (..., d)."""
         return self.mean
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) in nats; shape (...,)."""
         x, mean = aligned(x, self.mean)
+        if is_concrete(x, self):  # in float64: exact for nearly singular covariances too
+            return self._exact_log_prob(np.float64(x), np.float64(mean)).astype(x.dtype)
         cholesky = jnp.linalg.cholesky(self.covariance)
         diagonal = jnp.diagonal(cholesky, axis1=-2, axis2=-1)
         log_determinant = 2 * jnp.sum(jnp.log(diagonal), axis=-1)
@@ -229,6 +292,32 @@ class MultivariateNormal(Distribution):
         cholesky = jnp.linalg.cholesky(self.covariance)
         _, mean = aligned(noise, self.mean)
         return mean + self._per_covariance(matrix_product, cholesky, noise)
+
+    def _exact_log_prob(self, x: np.ndarray, mean: np.ndarray) -> jax.Array:
+        cholesky = np.linalg.cholesky(np.float64(self.covariance))
+        log_determinant = 2 * np.log(np.diagonal(cholesky, axis1=-2, axis2=-1)).sum(axis=-1)
+        rows = (x - mean).reshape(-1, *cholesky.shape[:-2], x.shape[-1])
+        white = np.linalg.solve(cholesky, np.moveaxis(rows, 0, -1))
+        squares = np.moveaxis(np.square(white).sum(axis=-2), -1, 0).reshape(x.shape[:-1])
+        return jnp.asarray(-0.5 * (squares + log_determinant + x.shape[-1] * LOG_2PI))
+
+    def _check_values(self):
+        if not is_concrete(self.covariance):
+            return
+        covariance = np.asarray(self.covariance)
+        size = np.abs(covariance).max(initial=0)
+        if (np.abs(covariance - covariance.swapaxes(-1, -2)) > 1e-4 * size).any():
+            raise ValueError("MultivariateNormal: the covariance is not symmetric")
+        try:
+            np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            smallest = np.linalg.eigvalsh(np.float64(covariance)).min()
+            raise ValueError(
+                f"MultivariateNormal: the covariance is not positive definite in "
+                f"{covariance.dtype}: its smallest eigenvalue is {smallest:.3g}, its largest entry "
+                f"{size:.3g}; add to its diagonal, or use 64 bits "
+                "(jax.config.update('jax_enable_x64', True))"
+            ) from None
 
     def _per_covariance(self, function, matrices, vectors):
         """function(matrix, columns) of every matrix and the vectors (..., d) that belong to it."""
@@ -267,6 +356,7 @@ class ContinuousBernoulli(Distribution):
     logits: jax.Array
     reparameterised = True
     event_axes = {"logits": 1}
+    support = (0, 1)
 
     @property
     def mean(self) -> jax.Array:
@@ -281,11 +371,15 @@ class ContinuousBernoulli(Distribution):
         """Always an end of the interval, 0 or 1; shape (..., d)."""
         return (self.logits > 0).astype(self.logits.dtype)
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
         """Log density, summed over the last axis, -inf where x leaves [0, 1]; shape (...,)."""
+        outside = _log_inside(x)
         x, logits = aligned(x, self.logits)
-        return jnp.sum(x * logits - _log_normaliser(logits), axis=-1) + _log_inside(x)
+        values = jnp.sum(x * logits - _log_normaliser(logits), axis=-1)
+        return values + jnp.broadcast_to(outside, values.shape)
 
+    @named_if_wrong
     def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x (batch, d) against every row of logits (num_params, d), as `Bernoulli` does."""
         check_pairs(x, self.logits)
@@ -309,6 +403,7 @@ class Categorical(Distribution):
     logits: jax.Array
     reparameterised = False
     event_axes = {"logits": 2}
+    support = (0, 1)
 
     @property
     def levels(self) -> jax.Array:
@@ -325,6 +420,7 @@ class Categorical(Distribution):
         """The likeliest level of each value; (..., d)."""
         return self.levels[jnp.argmax(self.logits, axis=-1)]
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
         """Log probability of the levels nearest to x (..., d), -inf outside [0, 1]; (...,)."""
         picked, log_probs = aligned(
@@ -333,6 +429,7 @@ class Categorical(Distribution):
         inside = jnp.broadcast_to(_log_inside(x), picked.shape[:-2])
         return jnp.sum(picked * log_probs, axis=(-2, -1)) + inside
 
+    @named_if_wrong
     def pairwise_log_prob(self, x: jax.Array) -> jax.Array:
         """Every x (batch, d) against every row of logits (num_params, d, K)."""
         check_pairs(x, self.logits[..., 0])
@@ -367,10 +464,17 @@ class Mixture(Distribution):
     def __post_init__(self):
         object.__setattr__(self, "components", tuple(self.components))
         if not isinstance(self.weights, jax.core.Tracer):
-            weights = np.asarray(self.weights)
+            weights = np.asarray(numbers("Mixture: weights", self.weights))
             if not ((weights > 0).all() and abs(weights.sum() - 1) < 1e-5):
-                raise ValueError(f"the weights must be positive and sum to 1, got {weights}")
+                got = weights.tolist()
+                raise ValueError(f"the weights must be positive and sum to 1, got {got}")
         super().__post_init__()
+
+    @property
+    def support(self) -> tuple[float, float] | None:
+        """That of the components, where it is one for all."""
+        supports = {component.support for component in self.components}
+        return supports.pop() if len(supports) == 1 else None
 
     @property
     def mean(self) -> jax.Array:
@@ -379,6 +483,7 @@ class Mixture(Distribution):
         means = [jnp.broadcast_to(c.mean, (*shape, c.mean.shape[-1])) for c in self.components]
         return sum(weight * mean for weight, mean in zip(self.weights, means, strict=True))
 
+    @named_if_wrong
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log of the weighted sum of the components' densities, in nats; shape (...,)."""
         terms = zip(jnp.log(self.weights), self.components, strict=True)
@@ -455,7 +560,11 @@ def aligned(*arrays: jax.Array, last: int = 1) -> tuple[jax.Array, ...]:
     if len({jnp.shape(a)[-last:] for a in arrays}) > 1:
         shapes = " and ".join(str(jnp.shape(a)) for a in arrays)
         raise ValueError(f"the last axes must be equal, got shapes {shapes}")
-    shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in arrays))
+    try:
+        shape = np.broadcast_shapes(*(jnp.shape(a) for a in arrays))
+    except ValueError:
+        shapes = " and ".join(str(jnp.shape(a)) for a in arrays)
+        raise ValueError(f"the leading axes do not go together in shapes {shapes}") from None
     return tuple(jnp.broadcast_to(a, shape) for a in arrays)
 
 
@@ -504,9 +613,11 @@ def _log_normaliser(logits: jax.Array) -> jax.Array:
 
 
 def _log_inside(x: jax.Array) -> jax.Array:
-    """0 where every value of a row lies in [0, 1], else -inf; (...,)."""
-    return jnp.where(jnp.all((x >= 0) & (x <= 1), axis=-1), 0.0, -jnp.inf)
+    """0 where every value of a row lies in [0, 1], but for rounding, else -inf; (...,)."""
+    inside = jnp.all((x >= -ROUNDING) & (x <= 1 + ROUNDING), axis=-1)
+    return jnp.where(inside, 0.0, -jnp.inf)
 
 
 def _one_hot(x: jax.Array, num_levels: int) -> jax.Array:
-    return jax.nn.one_hot(jnp.round(x * (num_levels - 1)).astype(int), num_levels)
+    levels = jax.nn.one_hot(jnp.round(x * (num_levels - 1)).astype(int), num_levels)
+    return levels + 0 * x[..., None]  # NaN stays NaN

@@ -13,13 +13,33 @@ import numpy as np
 import optax
 from flax import nnx
 
-from vae_course.bounds import Proposal, check, check_batch, check_proposal, elbo, elbo_terms, iwae
+from vae_course.bounds import (
+    Proposal,
+    check,
+    check_model,
+    elbo,
+    elbo_terms,
+    facts_of,
+    iwae,
+    look_at,
+    part_key,
+)
+from vae_course.checks import (
+    evaluation_mode,
+    float_array,
+    is_concrete,
+    positive_integers,
+    supported,
+)
+from vae_course.compiling import Split, compiled
 from vae_course.distributions import Gaussian
 from vae_course.models import Model
+from vae_course.streaming import paced
 
 ADAM = optax.scale_by_adam()  # one object: another would compile everything again
 LAST_LOOKS = 16  # gradients at the end of a search, to see what is left to gain
 LEFT = 0.1  # nats per row, on average, above which a search has not converged
+MAX_ROUNDS = 10  # of num_steps each, after which a search gives up
 
 
 class Estimate(NamedTuple):
@@ -60,10 +80,17 @@ def evaluate(
         ValueError: as the estimators; and for fewer than two rows, which have no
             standard error.
     """
-    check_batch(x, num_samples)
+    split_model, x = check_model(model, x)
+    num_samples = positive_integers(num_samples=num_samples)["num_samples"]
+    if not isinstance(split_model, Split):
+        raise ValueError("evaluate returns NumPy's numbers: call it outside of jax.jit")
     if len(x) < 2:
         raise ValueError(f"a standard error over rows needs at least two of them, got {len(x)}")
-    q = q if hasattr(q, "sample") or not callable(q) else q(x)
+    if callable(q) and not hasattr(q, "sample"):
+        owner = getattr(q, "__self__", None)
+        if isinstance(owner, nnx.Module):  # an encoder that is no part of the model
+            evaluation_mode(owner)
+        q = q(x)
     log_p = np.asarray(iwae(model, q, x, key, num_samples=num_samples), dtype=float)
     return Estimate(log_p.mean(), log_p.std(ddof=1) / np.sqrt(len(x)), num_samples)
 
@@ -81,33 +108,49 @@ def fit_posterior(
     """The best Gaussian q with independent latents for each x, by stochastic gradient ascent.
 
     Climbs the ELBO from `q` (stochastic variational inference, one row of x at a time, all
-    of them in parallel); the step size falls to 0. The model stays as it is.
+    of them in parallel) until one more step, of the best of five lengths along the slope,
+    would gain less than 0.1 nats per row on average. The model stays as it is.
 
     Args:
         q: where the search starts: a `Gaussian` for each row, such as vae.encode(x), or one
             for all, such as prior_of(model).
+        num_steps: of a round, in which the step size falls to 0. Ten rounds at most.
         num_samples: draws of z for each row and step.
     Returns:
         q, with mean and log_var (batch, latent_dim).
     Raises:
-        ValueError: if x is not a matrix, a number is not positive, or q is not a Gaussian.
+        ValueError: if x is not a matrix, a number is not positive, q is not a Gaussian, or
+            the search meets values that are not finite.
     Warns:
-        RuntimeWarning: if the search has not converged: one more step, of the best of five
-            lengths along the slope at its end, would gain over 0.1 nats per row on average.
+        RuntimeWarning: if the search has not converged after ten rounds, and how much is left.
     """
-    check(model, q, x, num_samples)
+    model, x, num_samples = check(model, q, x, key, num_samples)
     if not isinstance(q, Gaussian):
         kind = type(q).__name__
         raise ValueError(f"fit_posterior climbs a Gaussian's mean and log_var; q is a {kind}")
-    if not (isinstance(num_steps, (int, np.integer)) and num_steps > 0 and learning_rate > 0):
-        raise ValueError(
-            f"num_steps must be a positive integer and learning_rate positive, got {num_steps!r} "
-            f"and {learning_rate!r}"
+    num_steps = positive_integers(num_steps=num_steps)["num_steps"]
+    if not (np.ndim(learning_rate) == 0 and learning_rate > 0):
+        raise ValueError(f"learning_rate must be positive, got {learning_rate!r}")
+    q = _for_each(q, x)
+    if not isinstance(model, Split):  # inside compiled code: one round, and nobody to tell
+        return _round(model, q, x, key, learning_rate, num_steps, num_samples)[0]
+    supported("x", x, facts_of(model, x).support)
+    size = max(1, facts_of(model, x).pairs // num_samples)
+    parts = [slice(first, first + size) for first in range(0, len(x), size)]
+    found = [
+        _search(model, q[p], x[p], part_key(key, p.start), learning_rate, num_steps, num_samples)
+        for p in parts
+    ]
+    q = Gaussian(*(jnp.concatenate([getattr(f, n) for f, _ in found]) for n in ("mean", "log_var")))
+    left = np.concatenate([left for _, left in found])
+    if not _converged(left):
+        warnings.warn(
+            f"the search has not converged after {MAX_ROUNDS} rounds of {num_steps} steps: one "
+            f"more along the slope would gain {left.mean():.2g} nats per row (row {left.argmax()}: "
+            f"{left.max():.2g}). Try more num_steps, or start nearer to the posterior",
+            RuntimeWarning,
+            stacklevel=2,
         )
-    numbers = dict(num_steps=int(num_steps), num_samples=int(num_samples))
-    q, left = _climb(model, _for_each(q, x), x, key, learning_rate, **numbers)
-    if not isinstance(left, jax.core.Tracer):
-        _warn_if_unfinished(np.asarray(left, dtype=float), num_steps)
     return q
 
 
@@ -116,50 +159,80 @@ def _for_each(q: Gaussian, x: jax.Array) -> Gaussian:
     return Gaussian(jnp.broadcast_to(q.mean, shape), jnp.broadcast_to(q.log_var, shape))
 
 
-@nnx.jit(static_argnames=("num_steps", "num_samples"))
-def _climb(model, q, x, key, learning_rate, *, num_steps, num_samples):
+def _search(model, q, x, key, learning_rate, num_steps, num_samples):
+    """Rounds until the search has converged; the q reached, and what is left (batch,)."""
+    for number in range(MAX_ROUNDS):
+        q, left = _round(model, q, x, part_key(key, number), learning_rate, num_steps, num_samples)
+        left = np.asarray(left, dtype=float)
+        look_at(left, model, q, x)
+        if _converged(left):
+            break
+    return q, left
+
+
+def _converged(left: np.ndarray) -> bool:
+    return left.mean() <= LEFT + 2 * left.std() / np.sqrt(len(left))
+
+
+def _round(model, q, x, key, learning_rate, num_steps, num_samples):
     """The q reached, and what one more large step would gain (batch,)."""
-
-    def bound(q, key):
-        return elbo_terms(model, q, x, key, num_samples=num_samples)
-
-    def step(carry, inputs):
-        q, state, slope = carry
-        key, rate = inputs
-        gradient = jax.grad(lambda q: -jnp.sum(bound(q, key)))(q)
-        updates, state = ADAM.update(gradient, state)
-        q = jax.tree.map(lambda leaf, u: leaf - rate * u, q, updates)
-        looks = (rate == 0) / LAST_LOOKS  # q rests: the slope at its end
-        slope = jax.tree.map(lambda s, g: s - looks * g, slope, gradient)
-        return (q, state, slope), None
-
     rates = learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(num_steps) / num_steps))
     rates = jnp.concatenate([rates, jnp.zeros(LAST_LOOKS)])
     key, check_key = jax.random.split(key)
     carry = q, ADAM.init(q), jax.tree.map(jnp.zeros_like, q)
     keys = jax.random.split(key, len(rates))
-    (q, _, slope), _ = jax.lax.scan(step, carry, (keys, rates))
+
+    def step(carry, first, stop):
+        options = dict(num_samples=num_samples)
+        return _climb(model, x, rates, keys, carry, first, stop, **options)
+
+    if isinstance(model, Split):
+        q, _, slope = paced(step, carry, len(rates), unit="step")
+    else:
+        q, _, slope = step(carry, 0, len(rates))
+    return q, _left(model, q, slope, x, check_key, num_samples=num_samples)
+
+
+@compiled
+def _climb(model, x, rates, keys, carry, first, stop, *, num_samples):
+    def step(index, carry):
+        q, state, slope = carry
+        gradient = _slope(model, q, x, jax.random.clone(keys)[index], num_samples)
+        updates, state = ADAM.update(jax.tree.map(jnp.negative, gradient), state)
+        q = jax.tree.map(lambda leaf, u: leaf - rates[index] * u, q, updates)
+        looks = (rates[index] == 0) / LAST_LOOKS  # q rests: the slope at its end
+        slope = jax.tree.map(lambda s, g: s + looks * g, slope, gradient)
+        return q, state, slope
+
+    return jax.lax.fori_loop(first, stop, step, carry)
+
+
+def _slope(model, q, x, key, num_samples):
+    return jax.grad(lambda q: jnp.sum(elbo_terms(model, q, x, key, num_samples=num_samples)))(q)
+
+
+@compiled
+def _slope_at(model, q, x, keys, *, num_samples):
+    """The mean slope of the bound at q, over keys."""
+    slopes = jax.lax.map(lambda key: _slope(model, q, x, key, num_samples), keys)
+    return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), slopes)
+
+
+@compiled
+def _left(model, q, slope, x, key, *, num_samples):
+    """What one more large step along the slope would gain, (batch,)."""
+
+    def bound(q):
+        one = jax.random.clone(key)  # the same noise
+        return elbo_terms(model, q, x, one, num_samples=num_samples)
 
     def gain(share):
         # A Newton step if q fits: the curvature is 1 / variance in mean, 1/2 in log_var.
         mean = q.mean + share * slope.mean * jnp.exp(q.log_var)
         log_var = q.log_var + jnp.clip(2 * share * slope.log_var, -1, 1)
-        reached = bound(Gaussian(mean, log_var), jax.random.clone(check_key))
-        return reached - bound(q, jax.random.clone(check_key))  # the same noise
+        return bound(Gaussian(mean, log_var)) - bound(q)
 
-    return q, jnp.max(jax.lax.map(gain, 0.25 ** jnp.arange(5)), axis=0)
-
-
-def _warn_if_unfinished(left: np.ndarray, num_steps: int) -> None:
-    error = left.std() / np.sqrt(len(left))
-    if not left.mean() <= LEFT + 2 * error:
-        warnings.warn(
-            f"the search has not converged after {num_steps} steps: one more along the slope would "
-            f"gain {left.mean():.2g} nats per row (row {left.argmax()}: {left.max():.2g}). "
-            "Try more num_steps, or start nearer to the posterior",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+    return jnp.max(jax.lax.map(gain, 0.25 ** jnp.arange(5)), axis=0)
 
 
 def gaps(
@@ -182,12 +255,37 @@ def gaps(
     Returns:
         approximation, log p - ELBO(best); amortisation, ELBO(best) - ELBO(q); NumPy.
         Noisy, and below 0 where noise exceeds the gap: average over rows and keys.
+    Raises:
+        ValueError: as `elbo`; if log_p is not one number for each row; and if `best` is a
+            `Gaussian` that a search has left short, which would be laid to the family.
     """
-    check_proposal(best, x)
+    _, x, num_samples = check(model, q, x, key, num_samples)
+    log_p = float_array("log_p", log_p)
+    if log_p.shape != (len(x),):
+        raise ValueError(f"log_p must have shape ({len(x)},), a number per row, got {log_p.shape}")
+    _check_converged(model, best, x, key, num_samples)
     best_key, own_key = jax.random.split(key)
     reached = np.asarray(elbo(model, best, x, best_key, num_samples=num_samples))
     own = np.asarray(elbo(model, q, x, own_key, num_samples=num_samples))
     return Gaps(np.asarray(log_p) - reached, reached - own)
+
+
+def _check_converged(model, best, x, key, num_samples) -> None:
+    model, x, _ = check(model, best, x, key, num_samples)
+    if not isinstance(best, Gaussian) or not isinstance(model, Split):
+        return
+    best, key = _for_each(best, x), part_key(key, 1)
+    slope_key, check_key = jax.random.split(key)
+    keys = jax.random.split(slope_key, LAST_LOOKS)
+    slope = _slope_at(model, best, x, keys, num_samples=num_samples)
+    left = _left(model, best, slope, x, check_key, num_samples=num_samples)
+    left = np.asarray(left, dtype=float)
+    if not _converged(left):
+        raise ValueError(
+            "`best` is not the best q of its family: one more step would gain "
+            f"{left.mean():.2g} nats per row (row {left.argmax()}: {left.max():.2g}). Search on: "
+            "vc.fit_posterior(model, best, x, key)"
+        )
 
 
 def active_units(q: Gaussian, *, threshold: float = 0.01) -> np.ndarray:
@@ -208,4 +306,6 @@ def active_units(q: Gaussian, *, threshold: float = 0.01) -> np.ndarray:
             "active_units needs the q of many x, vae.encode(x), with a mean of shape "
             f"(batch, latent_dim); got a {type(q).__name__}"
         )
+    if not is_concrete(mean):
+        raise ValueError("active_units returns NumPy's numbers: call it outside of jax.jit")
     return np.asarray(jnp.var(mean, axis=0) > threshold)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from vae_course.checks import positive_integers
 from vae_course.distributions import Bernoulli, Distribution, Gaussian, standard_normal
 
 
@@ -28,12 +29,21 @@ class Model(Protocol):
         """p(x | z): z (..., latent_dim) -> distribution over (..., data_dim)."""
 
 
+def check_is_model(model) -> None:
+    """Raises ValueError if it has not what a `Model` has."""
+    if not (hasattr(model, "decode") and hasattr(model, "latent_dim")):
+        raise ValueError(
+            f"a model has `latent_dim` and `decode(z)`; {type(model).__name__} has not"
+        )
+
+
 def prior_of(model: Model) -> Distribution:
     """The model's `prior`; the standard normal of `latent_dim` dimensions where it has none.
 
     Raises:
         ValueError: if `prior` is no distribution, or one with a batch.
     """
+    check_is_model(model)
     prior = getattr(model, "prior", None)
     if prior is None:
         return standard_normal(model.latent_dim)
@@ -45,30 +55,6 @@ def prior_of(model: Model) -> Distribution:
     if prior.batch_shape != ():
         raise ValueError(f"a prior is one for all x: batch_shape (), got {prior.batch_shape}")
     return prior
-
-
-def check_mode(model) -> None:
-    """Raises ValueError if dropout or batch norm is in training mode outside of training.
-
-    Where the parameters are traced, as in a loss, training mode is what is meant.
-    """
-    for path, module in nnx.iter_graph(model):
-        for flag in ("deterministic", "use_running_average"):
-            if getattr(module, flag, None) is False and not is_traced(model):
-                name = ".".join(str(part) for part in path) or type(module).__name__
-                raise ValueError(
-                    f"{name} ({type(module).__name__}) is in training mode, which would change "
-                    "every number measured: call .eval() on the model before, .train() after"
-                )
-
-
-def is_traced(model) -> bool:
-    """Whether some of its arrays are JAX's tracers, as they are inside compiled code."""
-    return any(map(is_tracer, jax.tree.leaves(nnx.state(model))))
-
-
-def is_tracer(leaf) -> bool:
-    return isinstance(leaf, jax.core.Tracer)
 
 
 class MLP(nnx.Module):
@@ -84,6 +70,10 @@ class MLP(nnx.Module):
         activation: Callable = nnx.silu,
         rngs: nnx.Rngs,
     ):
+        sizes = layer_sizes("sizes", sizes)
+        if len(sizes) < 2:
+            raise ValueError(f"an MLP has two sizes or more, input and output, got {sizes}")
+        rngs = rngs_of(rngs)
         self.activation = activation
         self.layers = nnx.data(
             [nnx.Linear(i, o, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
@@ -92,6 +82,9 @@ class MLP(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., sizes[0]) -> (..., sizes[-1])."""
         *hidden, last = self.layers
+        wanted = self.layers[0].in_features
+        if jnp.ndim(x) == 0 or jnp.shape(x)[-1] != wanted:
+            raise ValueError(f"this network takes {wanted} columns, got shape {jnp.shape(x)}")
         for layer in hidden:
             x = self.activation(layer(x))
         return last(x)
@@ -119,10 +112,11 @@ class Decoder(nnx.Module):
         likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim = latent_dim
+        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
         self.likelihood = likelihood
         num_outputs = data_dim * getattr(likelihood, "outputs_per_dim", 1)
-        self.mlp = MLP((latent_dim, *hidden, num_outputs), activation=activation, rngs=rngs)
+        sizes = self.latent_dim, *hidden, num_outputs
+        self.mlp = MLP(sizes, activation=activation, rngs=rngs)
         if mean_image is not None:
             start_at_mean(self.mlp, mean_image)
 
@@ -150,7 +144,9 @@ class FourierDecoder(nnx.Module):
         mean_image: jax.Array | None = None,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim = latent_dim
+        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        latent_dim, rngs = self.latent_dim, rngs_of(rngs)
+        num_frequencies = positive_integers(num_frequencies=num_frequencies)["num_frequencies"]
         frequencies = scale * jax.random.normal(rngs.params(), (latent_dim, num_frequencies))
         self.frequencies = nnx.Variable(frequencies)  # not nnx.Param: never trained
         width = latent_dim + 2 * num_frequencies
@@ -181,6 +177,7 @@ class Encoder(nnx.Module):
         activation: Callable = nnx.silu,
         rngs: nnx.Rngs,
     ):
+        latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
         self.mlp = MLP((data_dim, *hidden, 2 * latent_dim), activation=activation, rngs=rngs)
 
     def encode(self, x: jax.Array) -> Gaussian:
@@ -202,7 +199,8 @@ class VAE(nnx.Module):
         likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim = latent_dim
+        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        latent_dim, rngs = self.latent_dim, rngs_of(rngs)
         options = {"activation": activation, "mean_image": mean_image, "likelihood": likelihood}
         self.decoder = Decoder(latent_dim, hidden, data_dim, **options, rngs=rngs)
         self.encoder = Encoder(data_dim, hidden[::-1], latent_dim, activation=activation, rngs=rngs)
@@ -216,10 +214,26 @@ class VAE(nnx.Module):
         return self.encoder.encode(x)
 
 
+def layer_sizes(name: str, sizes) -> tuple[int, ...]:
+    """One size or several as a tuple; ValueError if one is not a positive integer."""
+    sizes = (sizes,) if np.ndim(sizes) == 0 else tuple(sizes)
+    return tuple(positive_integers(**{name: size})[name] for size in sizes)
+
+
+def rngs_of(rngs) -> nnx.Rngs:
+    """nnx.Rngs as they are, or made of a seed or a key."""
+    return rngs if isinstance(rngs, nnx.Rngs) else nnx.Rngs(rngs)
+
+
+def _checked(latent_dim, hidden, data_dim) -> tuple[int, tuple[int, ...], int]:
+    numbers = positive_integers(latent_dim=latent_dim, data_dim=data_dim)
+    return numbers["latent_dim"], layer_sizes("hidden", hidden), numbers["data_dim"]
+
+
 def start_at_mean(mlp: MLP, mean_image: jax.Array) -> None:
     """Sets the output bias to the logit of `mean_image`, kept within ±log(999)."""
     bias = mlp.layers[-1].bias
-    mean_image = np.asarray(mean_image)
+    mean_image = np.asarray(mean_image, dtype=float)
     if mean_image.shape != bias.shape or not (mean_image.min() >= 0 and mean_image.max() <= 1):
         raise ValueError(
             f"mean_image must have shape {bias.shape} and values in [0, 1], got shape "

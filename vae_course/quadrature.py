@@ -1,13 +1,15 @@
 """Quadrature: log p(x) and the posterior on a grid, where z has one or two dimensions."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.scipy.special import logsumexp
 
-from vae_course.bounds import check_batch, log_likelihood
-from vae_course.models import Model, check_mode, prior_of
-from vae_course.streaming import streamed_log_sum_exp
+from vae_course.bounds import check_model, facts_of, log_likelihood, look_at
+from vae_course.checks import supported
+from vae_course.compiling import Split, compiled, merge
+from vae_course.models import Model, prior_of
+from vae_course.streaming import add_log_terms, log_total, no_log_terms, paced
 
 EDGE = 6.0  # the grid is [-6, 6]: a standard normal leaves 2e-9 of its mass outside
 SIZES = {1: (1025, 2049, 4097, 8193, 16385), 2: (65, 129, 257, 513, 1025, 2049)}
@@ -35,11 +37,13 @@ def grid_log_likelihood(model: Model, x: jax.Array) -> np.ndarray:
         (batch,), in nats; NumPy.
     Raises:
         ValueError: if latent_dim is above 2; if even the finest grid is not fine enough;
-            or if posteriors lie at the grid's edge.
+            if posteriors lie at the grid's edge; if log p(x) is so low that the floats
+            it is made of do not hold 0.01 nats; or inside compiled code.
     """
-    dim = _check(model, x)
+    model, x, dim = _check(model, x)
     first, *finer = SIZES[dim]
     answers = _integrate(model, x, *_grid(dim, first))
+    look_at(answers, model, prior_of(merge(model)), x)
     errors, pending = np.empty(len(x)), np.arange(len(x))
     for size in finer:
         # Repeated up to a multiple of 256: few shapes, so few compilations.
@@ -51,7 +55,7 @@ def grid_log_likelihood(model: Model, x: jax.Array) -> np.ndarray:
         errors[pending] = _error_left(differences, is_first=size == finer[0])
         answers[pending] = fine
         if errors.mean() <= TOLERANCE:
-            _check_edge(model, x, answers)
+            _check_answers(model, x, dim, answers)
             return answers
         pending = np.flatnonzero(errors > TOLERANCE)
     raise _too_rugged(size, errors)
@@ -68,7 +72,7 @@ def grid_posterior(model: Model, x: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: as grid_log_likelihood; and if the table would not fit in a gigabyte.
     """
-    dim = _check(model, x)
+    model, x, dim = _check(model, x)
     before = None
     for size in SIZES[dim]:
         if size**dim * len(x) > MAX_TABLE:
@@ -78,24 +82,29 @@ def grid_posterior(model: Model, x: jax.Array) -> tuple[np.ndarray, np.ndarray]:
         points, log_cells = _grid(dim, size)
         log_joint = _log_joint(model, x, points, log_cells)
         answers = np.asarray(logsumexp(log_joint, axis=0))
+        look_at(answers, model, prior_of(merge(model)), x)
         if before is not None:
             errors = _error_left(np.abs(answers - before), is_first=size == SIZES[dim][1])
             if errors.mean() <= TOLERANCE:
-                _check_edge(model, x, answers)
+                _check_answers(model, x, dim, answers)
                 return points, np.asarray(log_joint) - answers[None]
         before = answers
     raise _too_rugged(size, errors)
 
 
-def _check(model, x) -> int:
-    check_batch(x)
-    check_mode(model)
-    if model.latent_dim not in SIZES:
+def _check(model, x):
+    """The model split, x as floats, the number of latents."""
+    dim = getattr(model, "latent_dim", None)
+    model, x = check_model(model, x)
+    if dim not in SIZES:
         raise ValueError(
-            f"quadrature needs latent_dim 1 or 2, got {model.latent_dim}: "
+            f"quadrature needs latent_dim 1 or 2, got {dim}: "
             "use prior_log_likelihood, whose cost does not explode with the dimension"
         )
-    return model.latent_dim
+    if not isinstance(model, Split):
+        raise ValueError("quadrature refines its grid by what it finds: call it outside of jax.jit")
+    supported("x", x, facts_of(model, x).support)
+    return model, x, dim
 
 
 def _error_left(differences: np.ndarray, *, is_first: bool) -> np.ndarray:
@@ -123,7 +132,12 @@ def _grid(dim: int, size: int, new_only: bool = False) -> tuple[np.ndarray, np.n
 
 def _integrate(model, x, points, log_cells) -> np.ndarray:
     """log of the sum over nodes of cell_i p(points_i) p(x | points_i); (batch,)."""
-    return np.array(_log_integral(model, x, *_in_blocks(points, log_cells)))
+    blocks = [jnp.asarray(part) for part in _in_blocks(points, log_cells)]
+
+    def step(carry, first, stop):
+        return _add_blocks(model, x, *blocks, carry, first, stop)
+
+    return np.array(log_total(paced(step, no_log_terms(len(x)), len(blocks[0]))))
 
 
 def _log_joint(model, x, points, log_cells) -> jax.Array:
@@ -138,15 +152,15 @@ def _in_blocks(points, log_cells):
     return points, log_cells.reshape(-1, BLOCK)
 
 
-@nnx.jit
-def _log_integral(model, x, points, log_cells):
-    def log_terms(block):
-        return _block_terms(model, x, *block)
+@compiled
+def _add_blocks(model, x, points, log_cells, carry, first, stop):
+    def add(index, carry):
+        return add_log_terms(carry, _block_terms(model, x, points[index], log_cells[index]))
 
-    return streamed_log_sum_exp(log_terms, (points, log_cells), len(x))
+    return jax.lax.fori_loop(first, stop, add, carry)
 
 
-@nnx.jit
+@compiled
 def _log_terms(model, x, points, log_cells):
     blocks = jax.lax.map(lambda b: _block_terms(model, x, *b), (points, log_cells))
     return blocks.reshape(-1, len(x))
@@ -157,8 +171,17 @@ def _block_terms(model, x, z, log_cells):
     return log_likelihood(model, z, x, ()) + log_prior[:, None]
 
 
-def _check_edge(model, x, answers) -> None:
-    points, log_cells = _grid(model.latent_dim, SIZES[model.latent_dim][0])
+def _check_answers(model, x, dim, answers) -> None:
+    """Raises ValueError if an answer cannot be right."""
+    image = np.abs(answers).argmax()
+    spacing = np.spacing(np.abs(answers[image]))
+    if not spacing <= TOLERANCE:
+        raise ValueError(
+            f"log p(x) of image {image} is {answers[image]:.4g}: {answers.dtype} holds such "
+            f"numbers to {spacing:.2g} nats only. Bring x to a scale of about 1, or use 64 bits "
+            "(jax.config.update('jax_enable_x64', True))"
+        )
+    points, log_cells = _grid(dim, SIZES[dim][0])
     edge = np.abs(points).max(axis=-1) > 0.95 * EDGE
     share = np.exp(_integrate(model, x, points[edge], log_cells[edge]) - answers)
     if share.mean() > TOLERANCE:

@@ -1,4 +1,4 @@
-"""A training loop. Nothing in this file knows what a VAE is.
+"""A training loop. Only its complaints know what a VAE is.
 
 `fit` minimises any loss_fn(model, batch, key) -> (scalar, dict of scalars). The
 data go to the device once, and each epoch is one compiled call.
@@ -18,16 +18,32 @@ import optax
 from flax import nnx
 from tqdm import tqdm
 
+from vae_course.bounds import facts_of
+from vae_course.checks import (
+    ROUNDING,
+    float_array,
+    not_finite_in,
+    positive_integers,
+    random_key,
+)
+from vae_course.compiling import Static, split
+
+LARGE = 100  # size of data that are better scaled first
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """What training goes on from: parameters, the optimiser's state, the key, epochs done."""
+    """What training goes on from: parameters, the optimiser's state, the key, epochs done.
+
+    rest: what else the model holds, such as running averages and dropout's counters.
+    """
 
     params: Any
     opt_state: Any
     key: jax.Array
     epoch: int
+    rest: Any
 
 
 class History(dict):
@@ -55,52 +71,74 @@ def fit(
     not compile again.
 
     Args:
-        loss_fn: (model, batch, key) -> (scalar, dict of scalars), a named function.
-        data: an array, or a tuple of arrays of equal length, rows first.
+        model: what it holds besides parameters (running averages, dropout's counters) is
+            kept from step to step too, if it is in an nnx.Variable.
+        loss_fn: (model, batch, key) -> (scalar, dict of scalars), or the scalar alone; a
+            named function.
+        data: an array, or a tuple of arrays of equal length, rows first; frames and lists
+            of rows are taken too.
         tx: the optimiser, from optax.
         on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. It may change
             what is not an nnx.Param, such as a weight of the loss kept in the model.
         state: instead of a key, `history.state` of an earlier call: training goes on from
-            there for num_epochs more, as if it had never stopped.
+            there for num_epochs more, as if it had never stopped. It holds all that the
+            model holds; the model given is overwritten.
     Returns:
         "loss" and each metric, averaged over the epoch: arrays (num_epochs,),
         shorter if training stopped. `history.state` holds what to go on from.
     Raises:
-        ValueError: for bad data, sizes or epochs, and for both or neither of key and state,
-            before any work.
+        ValueError: for bad data, sizes or epochs, parameters that are not finite, and for
+            both or neither of key and state, before any work; if the loss is not finite
+            before the first step, with the row of data and its value that make it so; if
+            loss_fn returns something else, or the model changes what no nnx.Variable holds.
     Warns:
         RuntimeWarning: if an epoch is not finite; the model keeps the last good one.
     """
-    arrays = data if isinstance(data, tuple) else (data,)
-    _check(arrays, num_epochs, batch_size)
+    data = _checked(data)
+    sizes = positive_integers(num_epochs=num_epochs, batch_size=batch_size)
+    num_epochs, batch_size = sizes["num_epochs"], sizes["batch_size"]
+    num_rows = len(jax.tree.leaves(data)[0])
+    if batch_size > num_rows:
+        raise ValueError(f"batch_size {batch_size} is larger than the data ({num_rows} rows)")
     if (key is None) == (state is None):
         raise ValueError("fit needs a key to start with, or a state to go on from: one of the two")
-    data = jax.tree.map(jnp.asarray, data)
+    if not (hasattr(tx, "init") and hasattr(tx, "update")):
+        raise ValueError(f"tx is an optimiser, such as optax.adam(1e-3); got {tx!r}")
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
     if state is None:
-        state = State(params, tx.init(params), key, 0)
-    elif jax.tree.structure(state.params) != jax.tree.structure(params):
+        state = State(params, tx.init(params), random_key(key), 0, rest)
+    elif jax.tree.structure((state.params, state.rest)) != jax.tree.structure((params, rest)):
         raise ValueError("state is of another model: its parameters have other names or number")
-    static = {"graphdef": graphdef, "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
-    trained = state.params, state.opt_state
-    run_epoch = _epoch_for(trained, rest, data, state.key, static)
-    rows = []
+    if culprit := not_finite_in(state.params, "the model's"):
+        raise ValueError(f"{culprit}, before any training: start from a new model")
+    static = {"graphdef": Static(graphdef), "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
+    trained = state.params, _as_arrays(state.rest), state.opt_state
+    run_epoch = _epoch_for(trained, data, state.key, static)
+    first, rows = state.epoch + 1, []
     # stdout, because notebooks show stderr in red.
     with tqdm(total=num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
-        for number in range(state.epoch + 1, state.epoch + num_epochs + 1):
+        for number in range(first, first + num_epochs):
             epoch_key = jax.random.fold_in(state.key, number)
-            trained, metrics, finite = run_epoch(trained, rest, data, epoch_key, **static)
-            if not finite:
-                warnings.warn(_not_finite(number), RuntimeWarning, stacklevel=2)
+            before = trained
+            trained, metrics, is_finite = run_epoch(trained, data, epoch_key, **static)
+            if not is_finite:
+                epoch_key = jax.random.clone(epoch_key)
+                culprit = _bad_row(model, before, data, epoch_key, **static)
+                if culprit and number == first:
+                    raise ValueError(f"the loss is not finite before the first step: {culprit}")
+                warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=2)
                 break
-            nnx.update(model, trained[0])
-            state = State(*trained, state.key, number)
+            params, rest, opt_state = trained
+            nnx.update(model, params, rest)
+            state = State(params, opt_state, state.key, number, rest)
             rows.append(jax.device_get(metrics))
             bar.update()
             bar.set_postfix({name: f"{value:.2f}" for name, value in rows[-1].items()})
             if on_epoch_end is not None:
                 on_epoch_end(number, model)
                 _, _, rest = nnx.split(model, nnx.Param, ...)
+                trained = params, _as_arrays(rest), opt_state
+                state = State(params, opt_state, state.key, number, rest)
     history = History({name: np.array([row[name] for row in rows]) for name in metrics})
     history.state = state
     return history
@@ -116,18 +154,76 @@ def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
 
 
-def _step(state, rest, data, rows, key, *, graphdef, loss_fn, tx):
-    params, opt_state = state
+def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
+    params, rest, opt_state = state
     batch = jax.tree.map(lambda array: array[rows], data)
 
     def loss_of(params):
         own = jax.tree.map(lambda leaf: leaf, rest)  # the model may change it while it computes
-        loss, metrics = loss_fn(nnx.merge(graphdef, params, own), batch, key)
-        return loss, {"loss": loss, **metrics}
+        model = nnx.merge(graphdef.value, params, own)
+        before = _plain_attributes(model)
+        loss, metrics = _loss_and_metrics(loss_fn(model, batch, key))
+        return loss, ({"loss": loss, **metrics}, _rest_of(model, before, rest))
 
-    (_, metrics), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    (_, (metrics, rest)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
     updates, opt_state = tx.update(grads, opt_state, params)
-    return (optax.apply_updates(params, updates), opt_state), metrics
+    return (optax.apply_updates(params, updates), rest, opt_state), metrics
+
+
+def _loss_and_metrics(found):
+    loss, metrics = found if isinstance(found, tuple) and len(found) == 2 else (found, {})
+    try:
+        shapes = {"the loss": jnp.shape(loss)}
+        shapes |= {f"the metric {name!r}": jnp.shape(value) for name, value in metrics.items()}
+        jnp.result_type(loss, *metrics.values())
+    except (AttributeError, TypeError):
+        raise ValueError(
+            "loss_fn must return a scalar, or a scalar and a dict of scalars; got "
+            f"{type(found).__name__}"
+        ) from None
+    for name, shape in shapes.items():
+        if shape:
+            raise ValueError(f"{name} must be a scalar, got shape {shape}: average over the batch")
+    return loss, metrics
+
+
+def _plain_attributes(model) -> dict:
+    """What the modules hold that is no array: Python's numbers and words, by place."""
+    modules = ((p, m) for p, m in nnx.iter_graph(model) if isinstance(m, nnx.Module))
+    kinds = (bool, int, float, str, tuple, type(None))
+    return {
+        ".".join(map(str, (*path, name))): value
+        for path, module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, kinds) and not name.startswith("_pytree")
+    }
+
+
+def _rest_of(model, before: dict, rest):
+    """What the model holds besides parameters, after a step; shapes and types as before."""
+    nnx.pop(model, nnx.Intermediate)  # what `sow` has left is of one step only
+    after = _plain_attributes(model)
+    changed = [name for name in after if name not in before or after[name] != before[name]]
+    _, _, new = nnx.split(model, nnx.Param, ...)
+    if changed or jax.tree.structure(new) != jax.tree.structure(rest):
+        raise ValueError(
+            f"the model changes {', '.join(changed) or 'its own parts'} while it computes, which "
+            "compiled steps cannot keep: hold it as nnx.Variable(jnp.array(...)), made in __init__"
+        )
+    return jax.tree.map(_kept_as, new, rest)
+
+
+def _kept_as(new, old):
+    if jnp.shape(new) != jnp.shape(old):
+        raise ValueError(
+            f"a variable of the model changes its shape from {jnp.shape(old)} to {jnp.shape(new)} "
+            "while it computes; compiled steps need one shape"
+        )
+    return new if new.dtype == old.dtype else new.astype(old.dtype)
+
+
+def _as_arrays(tree):
+    return jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf), tree)
 
 
 def _batches(data, key, batch_size):
@@ -141,49 +237,53 @@ def _batches(data, key, batch_size):
 
 def _summary(state, metrics):
     metrics = jax.tree.map(jnp.mean, metrics)
-    leaves = jax.tree.leaves((metrics, state[0]))
+    leaves = [a for a in jax.tree.leaves((metrics, *state[:2])) if _is_float(a)]
     return metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+def _is_float(array) -> bool:
+    return jnp.issubdtype(array.dtype, jnp.floating)
 
 
 _compiled_step = jax.jit(_step, static_argnames=("graphdef", "loss_fn", "tx"))
 
 
 @partial(jax.jit, static_argnames=("graphdef", "loss_fn", "tx", "batch_size"))
-def epoch(state, rest, data, key, *, batch_size, **static):
+def epoch(state, data, key, *, batch_size, **static):
     """One epoch, one compiled call: the inside of `fit`, for loops of one's own.
 
     Args:
-        state: (params, opt_state). rest: what of the model is not trained, of
-            `graphdef, params, rest = nnx.split(model, nnx.Param, ...)`.
+        state: (params, rest, opt_state), of `graphdef, params, rest = nnx.split(model,
+            nnx.Param, ...)`.
         data: an array or a tuple of arrays, rows first, on the device.
-        static: graphdef, loss_fn and tx, as for `fit`.
+        static: graphdef (as `compiling.Static`), loss_fn and tx, as for `fit`.
     Returns:
         the new state, the means of the metrics, and whether all of it is finite.
     """
 
     def scan_step(state, inputs):
-        return _compiled_step(state, rest, data, *inputs, **static)
+        return _compiled_step(state, data, *inputs, **static)
 
     state, metrics = jax.lax.scan(scan_step, state, _batches(data, key, batch_size))
     return state, *_summary(state, metrics)
 
 
-def _epoch_by_steps(state, rest, data, key, *, batch_size, **static):
+def _epoch_by_steps(state, data, key, *, batch_size, **static):
     history = []
     for rows, step_key in zip(*_batches(data, key, batch_size), strict=True):
-        state, metrics = _compiled_step(state, rest, data, rows, step_key, **static)
+        state, metrics = _compiled_step(state, data, rows, step_key, **static)
         history.append(metrics)
     return state, *_summary(state, jax.tree.map(lambda *m: jnp.stack(m), *history))
 
 
-def _epoch_for(state, rest, data, key, static):
+def _epoch_for(state, data, key, static):
     """One compiled call an epoch; a call for each step where convolutions run on a CPU.
 
     There the gradients of a convolution crawl inside a scan.
     """
     if jax.default_backend() != "cpu":
         return epoch
-    traced = epoch.trace(state, rest, data, key, **static)  # kept for the call that follows
+    traced = epoch.trace(state, data, key, **static)  # kept for the call that follows
     return _epoch_by_steps if _has_convolution(traced.jaxpr.jaxpr) else epoch
 
 
@@ -200,31 +300,91 @@ def _has_convolution(jaxpr) -> bool:
     return False
 
 
-def _check(arrays, num_epochs, batch_size):
-    if not arrays or any(jnp.ndim(a) == 0 for a in arrays):
+def _checked(data):
+    """`data` as JAX's arrays on the device: an array, or a tuple of arrays."""
+    several = isinstance(data, tuple)
+    if isinstance(data, list) and len(data) and all(hasattr(a, "shape") for a in data):
+        several = any(np.ndim(a) > 1 for a in data)  # not the rows of one array
+    arrays = tuple(data) if several else (data,)
+    if not arrays or any(np.ndim(a) == 0 for a in arrays):
         raise ValueError("data must be an array or a tuple of arrays, rows first")
+    names = [f"array {number} of data" if several else "data" for number in range(len(arrays))]
+    first = float_array(names[0], arrays[0])
+    arrays = first, *(_labels(name, a) for name, a in zip(names[1:], arrays[1:], strict=True))
     lengths = [len(a) for a in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"the arrays of data must have equal lengths, got {lengths}")
     if lengths[0] == 0:
         raise ValueError("data is empty: no rows")
-    for name, value in {"num_epochs": num_epochs, "batch_size": batch_size}.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    if batch_size > lengths[0]:
-        raise ValueError(f"batch_size {batch_size} is larger than the data ({lengths[0]} rows)")
-    if not jnp.issubdtype(arrays[0].dtype, jnp.floating):
-        raise ValueError(
-            f"the images are {arrays[0].dtype}; fit needs floats: images / 255 for bytes, "
-            "images.astype('float32') for zeros and ones"
-        )
-    for number, array in enumerate(arrays):
-        if jnp.issubdtype(array.dtype, jnp.floating) and not np.isfinite(array).all():
-            raise ValueError(f"array {number} of data has values that are NaN or infinite")
+    arrays = tuple(map(jnp.asarray, arrays))
+    return arrays if several else arrays[0]
 
 
-def _not_finite(epoch):
+def _labels(name: str, values):
+    """Whole numbers stay what they are."""
+    whole = np.asarray(values).dtype.kind in "iub"
+    return np.asarray(values) if whole else float_array(name, values)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "loss_fn"))
+def _loss_at(state, data, rows, key, *, graphdef, loss_fn):
+    model = nnx.merge(graphdef.value, *state[:2])
+    batch = jax.tree.map(lambda array: array[rows], data)
+    return _loss_and_metrics(loss_fn(model, batch, key))[0]
+
+
+def _bad_row(model, state, data, key, *, graphdef, loss_fn, tx, batch_size) -> str | None:
+    """The row of data whose loss is not finite although nothing has been learnt from it yet."""
+    static = dict(graphdef=graphdef, loss_fn=loss_fn)
+    for rows, step_key in zip(*_batches(data, key, batch_size), strict=True):
+        if np.isfinite(_loss_at(state, data, rows, jax.random.clone(step_key), **static)):
+            continue
+        for row in np.asarray(rows).tolist():
+            one = jnp.array([row])
+            if not np.isfinite(_loss_at(state, data, one, jax.random.clone(step_key), **static)):
+                return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row)
+        return f"that of a batch is not, with row {int(rows[0])} of the data and others"
+    return None
+
+
+def _named_row(model, data: np.ndarray, row: int) -> str:
+    values = data[row].ravel()
+    support = _support_of(model, data[row])
+    if support is not None:
+        outside = (values < support[0] - ROUNDING) | (values > support[1] + ROUNDING)
+        if outside.any():
+            column = int(outside.argmax())
+            return (
+                f"the data are {values[column]:g} in row {row}, column {column}, where the "
+                f"likelihood takes values from {support[0]:g} to {support[1]:g} only: scale them "
+                "(bytes / 255), or choose another likelihood"
+            )
+    column = int(np.abs(values).argmax())
+    return (
+        f"that of row {row} is not; its largest value is {values[column]:g}, in column {column}. "
+        "Standardise the columns, (data - mean) / std, or scale the data to about 1"
+    )
+
+
+def _support_of(model, row) -> tuple[float, float] | None:
+    try:
+        return facts_of(split(model), row[None]).support
+    except (AttributeError, TypeError, ValueError):  # no model of p(x | z) for these rows
+        return None
+
+
+def _not_finite(epoch, culprit, data):
+    advice = culprit or "A smaller learning rate is the first thing to try"
+    if not culprit:
+        values = np.asarray(jax.tree.leaves(data)[0])
+        largest = np.unravel_index(np.abs(values).argmax(), values.shape)
+        if abs(values[largest]) > LARGE:
+            place = ", ".join(f"{n} {i}" for n, i in zip(("row", "column"), largest, strict=False))
+            advice += (
+                f"; the second is the scale of the data, {values[largest]:g} in {place}: "
+                "standardise them, (data - mean) / std"
+            )
     return (
         f"epoch {epoch} ended with values that are not finite: training stopped, the model is "
-        f"as it was after epoch {epoch - 1}. A smaller learning rate is the first thing to try."
+        f"as it was after epoch {epoch - 1}. {advice}."
     )

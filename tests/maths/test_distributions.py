@@ -278,3 +278,28 @@ def test_a_mixture_is_its_weighted_densities_and_its_samples_follow_it(seed):
 
     assert stats.kstest(samples, cdf).pvalue > 1e-4
     assert abs(float(p.mean[0]) - samples.mean()) < 5 * samples.std() / np.sqrt(5000)
+
+
+def test_a_distribution_is_a_value_that_can_be_a_key():
+    model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(1))
+    for one, name in [
+        (vc.Gaussian(jnp.zeros(2), jnp.zeros(2)), "mean"),
+        (vc.Bernoulli(jnp.zeros(2)), "logits"),
+        (vc.MultivariateNormal(jnp.zeros(2), jnp.eye(2)), "mean"),
+        (vc.distributions.ContinuousBernoulli(jnp.zeros(2)), "logits"),
+        (vc.distributions.Categorical(jnp.zeros((2, 3))), "logits"),
+        (model, "bias"),
+    ]:
+        with pytest.raises(AttributeError):
+            setattr(one, name, jnp.ones(2))
+        assert {one: 1}[one] == 1
+
+
+@pytest.mark.parametrize("logit", [0.09, 0.11, 0.5, 0.9, 1.05, -1.0, 3.0])
+def test_continuous_bernoulli_is_exact_on_both_sides_of_its_series(logit):
+    p = vc.distributions.ContinuousBernoulli(jnp.array([logit]))
+    logit = np.float64(np.float32(logit))
+    log_prob = 0.3 * logit - np.log(np.expm1(logit) / logit)
+    assert float(p.log_prob(jnp.array([0.3]))) == pytest.approx(log_prob, abs=1e-6)
+    mean = 1 / -np.expm1(-logit) - 1 / logit
+    assert float(p.mean[0]) == pytest.approx(mean, abs=2e-6)

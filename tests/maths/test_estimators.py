@@ -115,7 +115,7 @@ def test_a_second_model_of_the_same_shapes_does_not_compile_again():
         (jnp.zeros((2, 784), dtype=jnp.uint8), 10, "uint8"),
         (jnp.zeros((2, 784)), 0, "positive integer, got 0"),
         (jnp.zeros((2, 784)), 1e5, "positive integer, got 100000.0"),
-        (jnp.zeros((2, 783)), 10, r"\(2, 783\)"),
+        (jnp.zeros((2, 783)), 10, "does not take x with 783 columns"),
     ],
 )
 def test_bad_input_is_named(x, num_samples, message):

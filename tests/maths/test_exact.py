@@ -193,3 +193,61 @@ def test_a_linear_vaes_elbo_is_the_sampled_one(digits):
     error = weights.std(axis=0) / 4000**0.5
     assert (np.abs(weights.mean(axis=0) - vae.exact_elbo(q, x)) < 4 * error).all()
     assert (error < 0.2).all()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_exact_elbo_of_any_normal_is_log_p_less_the_divergence(linear_gaussian, shared):
+    """For a covariance for all rows and for one a row; the KL by SciPy's own log densities."""
+    model, x = linear_gaussian(2, 5, 3)
+    posterior = model.posterior(x)
+    rng = np.random.default_rng(0)
+    roots = np.tril(0.3 * rng.normal(size=(len(x), 3, 3))) + 0.5 * np.eye(3)
+    covariances = np.float32(roots @ roots.swapaxes(1, 2))
+    means = np.float32(posterior.mean + 0.2 * rng.normal(size=(len(x), 3)))
+    q = vc.MultivariateNormal(means, covariances[0] if shared else covariances)
+    precision = np.linalg.inv(np.float64(posterior.covariance))
+    for row in range(len(x)):
+        own = np.float64(covariances[0 if shared else row])
+        shift = np.float64(means[row]) - np.float64(posterior.mean[row])
+        kl = np.trace(precision @ own) + shift @ precision @ shift - 3
+        kl -= np.linalg.slogdet(precision)[1] + np.linalg.slogdet(own)[1]
+        expected = float(model.log_likelihood(x)[row]) - 0.5 * kl
+        assert float(model.exact_elbo(q, x)[row]) == pytest.approx(expected, abs=2e-4)
+    np.testing.assert_allclose(model.exact_elbo(posterior, x), model.log_likelihood(x), atol=1e-4)
+
+
+def test_no_elbo_by_formula_of_a_mixture(linear_gaussian):
+    model, x = linear_gaussian(0, 5, 2)
+    normal = vc.standard_normal(2)
+    mixture = vc.distributions.Mixture((normal, normal), (0.5, 0.5))
+    with pytest.raises(TypeError, match="no exact ELBO for a q that is a Mixture"):
+        model.exact_elbo(mixture, x)
+
+
+def test_each_grid_holds_the_one_before_and_ends_at_six(linear_gaussian):
+    for sizes in quadrature.SIZES.values():
+        pairs = zip(sizes[:-1], sizes[1:], strict=True)
+        assert all(fine == 2 * coarse - 1 for coarse, fine in pairs)
+    for latent_dim in (1, 2):
+        model, x = linear_gaussian(1, 4, latent_dim)
+        points, _ = vc.grid_posterior(model, x)
+        np.testing.assert_allclose([points.min(), points.max()], [-6, 6], rtol=1e-6)
+
+
+def test_a_grid_posterior_of_a_sharp_posterior_is_fine_enough(linear_gaussian):
+    model, x = linear_gaussian(0, 4, 2, noise_var=1e-3)
+    points, log_probs = vc.grid_posterior(model, x)
+    mean = np.exp(np.float64(log_probs)).T @ points
+    np.testing.assert_allclose(mean, model.posterior(x).mean, atol=2e-3)
+    again, _ = vc.grid_posterior(model, jnp.repeat(x, 20, axis=0))  # the mean over x decides
+    assert len(again) == len(points)
+
+
+@pytest.mark.parametrize("grid", [vc.grid_log_likelihood, vc.grid_posterior])
+def test_both_grids_refuse_one_image_and_a_posterior_at_the_edge(linear_gaussian, grid):
+    model, x = linear_gaussian(0, 4, 2)
+    with pytest.raises(ValueError, match=r"one image is x\[None\]"):
+        grid(model, x[0])
+    narrow = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
+    with pytest.raises(ValueError, match="edge of the grid"):
+        grid(narrow, jnp.array([[6.0]]))

@@ -8,6 +8,7 @@ from flax import nnx
 from scipy.optimize import minimize
 
 import vae_course as vc
+from vae_course import inference
 from vae_course.inference import active_units, evaluate, fit_posterior, gaps
 
 
@@ -80,18 +81,33 @@ def test_refining_a_network_model_finds_what_scipy_finds():
         assert found > elbo(0.0, 0.0, row) + 0.01
 
 
-def test_a_search_that_stopped_short_says_so():
+def test_a_search_that_stopped_short_says_so(monkeypatch):
     """z ~ N(0, 1), x | z ~ N(z, 0.1^2), x = 3: the posterior is far from the prior, and narrow."""
     model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
     x, prior = jnp.array([[3.0]]), vc.prior_of(model)
+    monkeypatch.setattr(inference, "MAX_ROUNDS", 1)
     for num_steps in (50, 500):
         key = jax.random.key(num_steps)
-        with pytest.warns(RuntimeWarning, match="has not converged.*more num_steps"):
+        with pytest.warns(RuntimeWarning, match="has not converged after 1 .*more num_steps"):
             q = fit_posterior(model, prior, x, key, num_steps=num_steps)
         lost = model.exact_elbo(model.best_diagonal(x), x) - model.exact_elbo(q, x)
         assert float(lost[0]) > 0.3  # rightly said
-    q = fit_posterior(model, prior, x, jax.random.key(0), num_steps=3000)  # no warning
-    assert float(model.exact_elbo(model.best_diagonal(x), x)[0] - model.exact_elbo(q, x)[0]) < 0.05
+        log_p = model.log_likelihood(x)
+        with pytest.raises(ValueError, match="best. is not the best q.*vc.fit_posterior"):
+            gaps(model, q, x, key, log_p=log_p, best=q)  # what is left is not the family's
+
+
+@pytest.mark.parametrize("noise_var", [0.01, 1e-4])
+def test_a_search_goes_on_until_it_has_converged(noise_var):
+    model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(noise_var))
+    x, prior = jnp.array([[3.0]]), vc.prior_of(model)
+    q = fit_posterior(model, prior, x, jax.random.key(0))  # and does not warn
+    lost = model.exact_elbo(model.best_diagonal(x), x) - model.exact_elbo(q, x)
+    assert float(lost[0]) < 0.2
+    found = gaps(
+        model, q, x, jax.random.key(1), log_p=model.log_likelihood(x), best=q, num_samples=2000
+    )
+    assert abs(float(found.approximation[0])) < 0.25
 
 
 def test_fitting_takes_a_gaussian_for_each_row_or_one_for_all(model_and_x):
@@ -106,8 +122,9 @@ def test_fitting_takes_a_gaussian_for_each_row_or_one_for_all(model_and_x):
 
 
 def test_refining_refuses_bad_numbers(model_and_x, rough):
-    with pytest.raises(ValueError, match="got 0 and 0.03"):
-        fit_posterior(model_and_x[0], rough, model_and_x[1], jax.random.key(0), num_steps=0)
+    for name, bad in {"num_steps": 0, "num_samples": 2.5, "learning_rate": -1}.items():
+        with pytest.raises(ValueError, match=f"{name} must be .*positive.*, got {bad}"):
+            fit_posterior(model_and_x[0], rough, model_and_x[1], jax.random.key(0), **{name: bad})
 
 
 def test_the_gaps_are_those_of_the_formulas(model_and_x, rough):

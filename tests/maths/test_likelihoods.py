@@ -112,12 +112,19 @@ def test_pairs_are_all_combinations(kind):
 def test_a_value_outside_the_interval_is_impossible_not_certain(outside):
     x = jnp.array([[0.5, outside], [0.5, 1.0]])
     for p in (
+        vc.Bernoulli(jnp.ones((1, 2))),
         distributions.ContinuousBernoulli(jnp.ones((1, 2))),
         distributions.Categorical(jnp.ones((1, 2, 3))),
     ):
-        for log_prob in (p.log_prob(x), p.pairwise_log_prob(x)[0]):
-            assert np.isneginf(log_prob[0]) or np.isnan(log_prob[0])
-            assert np.isfinite(log_prob[1])
+        for log_prob in (p.log_prob, lambda x, p=p: p.pairwise_log_prob(x)[0]):
+            found = jax.jit(log_prob)(x)
+            assert np.isneginf(found[0]) or (np.isnan(found[0]) and np.isnan(outside))
+            assert np.isfinite(found[1])
+            if np.isnan(outside):  # outside compiled code it is named
+                with pytest.raises(ValueError, match="x is nan in row 0, column 1"):
+                    log_prob(x)
+            else:
+                np.testing.assert_array_equal(log_prob(x), found)
 
 
 def test_bad_settings_of_a_likelihood_are_named():

@@ -4,6 +4,7 @@ import os
 import re
 
 from vae_course.data import Dataset
+from vae_course.lesson.console import say
 
 STRICT = "VAE_COURSE_STRICT"  # set: a claim that cannot be checked is an error
 NUMBER = r"(-?[\d.]+(?:e-?\d+)?)"
@@ -38,7 +39,7 @@ def claims(*rows: tuple[str, str, float, str], on: Dataset | None = None) -> Non
     if on is None and any(says.endswith(ON_MNIST) for *_, says in rows):
         raise ValueError('a row says "on MNIST": name the data, lesson.claims(..., on=data)')
     widest = max(len(what) for _, what, _, _ in rows)
-    print(f"  {'':5} {'':{widest}}  {'this run':>10}   the text says")
+    say(f"  {'':5} {'':{widest}}  {'this run':>10}   the text says")
     wrong = []
     for (number, what, measured, says), (low, high) in zip(rows, agreed, strict=True):
         measured = float(measured)
@@ -51,7 +52,7 @@ def claims(*rows: tuple[str, str, float, str], on: Dataset | None = None) -> Non
             mark = "✗" if failed else "✓"
         if failed:
             wrong.append(f"{number} ({what}): measured {measured:.4g}, the text says {says}")
-        print(f"{mark} {number:5} {what:{widest}}  {measured:>10.4g}   {says}")
+        say(f"{mark} {number:5} {what:{widest}}  {measured:>10.4g}   {says}")
     if wrong:
         raise ClaimError("the text does not hold in this run: " + "; ".join(wrong))
 

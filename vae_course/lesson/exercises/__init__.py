@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+from vae_course.lesson.console import say
+
 
 def check(exercise: str, fn: Callable) -> None:
     """Prints "not done yet", a diagnosis, or praise. Never raises for a wrong answer.
@@ -14,7 +16,7 @@ def check(exercise: str, fn: Callable) -> None:
     Raises:
         ValueError: if no exercise has this number.
     """
-    print(f"Exercise {exercise}: {verdict(exercise, fn)}")
+    say(f"Exercise {exercise}: {verdict(exercise, fn)}")
 
 
 def verdict(exercise: str, fn: Callable) -> str:

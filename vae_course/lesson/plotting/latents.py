@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from vae_course.lesson.plotting.images import tile
+from vae_course.lesson.plotting.images import draw, pictures, tile
 from vae_course.lesson.plotting.style import COLORS, ORANGE, STYLE, shown
 
 SHADE = LinearSegmentedColormap.from_list("shade", ["white", ORANGE])
@@ -74,15 +74,16 @@ def latent_map(
     """Left: decoded images over the unit square. Right: where each digit is placed in it.
 
     Args:
-        means: (side * side, 784), the first row at the bottom.
+        means: side * side images, shapes as `pictures`, the first row at the bottom.
         places: (n, 2) in the unit square; labels: (n,) digits, drawn as characters.
         right: the title above them.
     """
     side = round(len(means) ** 0.5)
-    picture = tile(means.reshape(side, side, -1)[::-1].reshape(side * side, -1), side)
+    means = pictures(means)
+    picture = tile(means.reshape(side, side, *means.shape[1:])[::-1].reshape(means.shape), side)
     with plt.rc_context(STYLE):
         fig, (map_ax, scatter_ax) = plt.subplots(1, 2, figsize=(8, 4.4))
-        map_ax.imshow(1 - picture, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
+        draw(map_ax, picture, extent=(0, 1, 0, 1), interpolation="auto")
         map_ax.grid(False)
         _digits(scatter_ax, places, labels)
         map_ax.set_title("decoder means over z")
@@ -137,7 +138,7 @@ def posterior_panels(
     Args:
         panels: caption -> log_probs (m,) of the nodes and samples (n, 2).
         points: (m, 2), the nodes of a grid, as `grid_posterior` returns them.
-        images: (number of panels, 784), drawn above; None: no images.
+        images: one for each panel, drawn above, shapes as `pictures`; None: no images.
         limits: left, right, bottom, top; None: each panel as near as its clouds allow.
     """
     rows, heights = (1, (1,)) if images is None else (2, (1, 2))
@@ -159,8 +160,8 @@ def posterior_panels(
             _ring_if_small(ax, np.exp(log_probs), points, width=right - left)
             ax.set(title=caption, xlim=(left, right), ylim=(bottom, top))
             ax.set(aspect="equal", xlabel="$z_1$")
-        for ax, image in zip(axes[0], () if images is None else images, strict=False):
-            ax.imshow(1 - image.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
+        for ax, image in zip(axes[0], () if images is None else pictures(images), strict=False):
+            draw(ax, image, interpolation="auto")
             ax.axis("off")
         axes[-1, 0].set_ylabel("$z_2$")
         fig.suptitle(title)

@@ -1,0 +1,89 @@
+"""Functions of a model, compiled once for each set of shapes; the model stays as it is."""
+
+import copy
+from dataclasses import dataclass
+from functools import partial, wraps
+from inspect import signature
+from typing import Any
+
+import jax
+from flax import nnx
+
+
+class Static:
+    """A value that a program is compiled for. Equal ones share it, also if they hold lists."""
+
+    def __init__(self, value):
+        try:
+            self.hash = hash(value)
+        except TypeError:  # a list in it may change later: this one must not
+            value = copy.deepcopy(value)
+            self.hash = hash(type(value))
+        self.value = value
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        try:
+            return isinstance(other, Static) and bool(self.value == other.value)
+        except ValueError:  # arrays in lists do not compare
+            return False
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["state"], meta_fields=["graphdef"])
+@dataclass(frozen=True)
+class Split:
+    """A model taken apart: what it is made of, and its arrays."""
+
+    graphdef: Static
+    state: Any
+
+
+def split(model) -> Split:
+    """The model taken apart.
+
+    Raises:
+        ValueError: if it is neither an nnx.Module nor one of JAX's pytrees.
+    """
+    if isinstance(model, nnx.Module):
+        graphdef, state = nnx.split(model)
+        return Split(Static(graphdef), state)
+    if any(leaf is model for leaf in jax.tree.leaves(model)):
+        raise ValueError(
+            f"JAX cannot see the arrays in a {type(model).__name__}: derive it from "
+            "flax.nnx.Module, or decorate a dataclass with jax.tree_util.register_dataclass"
+        )
+    return Split(Static(None), model)
+
+
+def merge(parts):
+    if not isinstance(parts, Split):
+        return parts
+    if parts.graphdef.value is None:
+        return parts.state
+    # Variables of its own: those of the state may not be changed where this is traced.
+    return nnx.merge(parts.graphdef.value, jax.tree.map(lambda leaf: leaf, parts.state))
+
+
+def compiled(function):
+    """`function` of (model, ...), compiled, its keywords static.
+
+    Compiled for a model that is `split`, which stays as it is; called as it is for a whole one,
+    inside other compiled code.
+    """
+    static = [p.name for p in signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
+
+    @partial(jax.jit, static_argnames=static)
+    @wraps(function)
+    def jitted(*args, **options):
+        return function(*map(merge, args), **options)
+
+    @wraps(function)
+    def call(model, *args, **options):
+        if not isinstance(model, Split):
+            return function(model, *args, **options)
+        args = (split(arg) if isinstance(arg, nnx.Module) else arg for arg in args)
+        return jitted(model, *args, **options)
+
+    return call
