@@ -27,7 +27,7 @@ from vae_course.checks import (
     supported,
 )
 from vae_course.compiling import Split, Static, compiled, merge, split
-from vae_course.distributions import has_kl_formula, kl_divergence
+from vae_course.distributions import Distribution, has_kl_formula, kl_divergence
 from vae_course.models import Model, check_is_model, prior_of
 from vae_course.streaming import (
     add_log_terms,
@@ -44,6 +44,7 @@ from vae_course.streaming import (
 
 BLOCK = 512  # samples drawn at once, where all rows of x share them
 PAIRS = 2**15  # samples times rows drawn at once, where each row has its own
+AT_ONCE = 2**11  # of these pairs decoded at once
 NUMBERS = 2**26  # of them in one array, a quarter of a gigabyte: fewer pairs are decoded at once
 
 
@@ -372,9 +373,25 @@ def log_likelihood(model, z, x, batch_shape) -> jax.Array:
         if hasattr(p, "pairwise_log_prob"):  # one matrix product
             return p.pairwise_log_prob(x)
         return jax.lax.map(lambda one: model.decode(one[None]).log_prob(x), z)
+    samples = max(1, AT_ONCE // len(x))
+    if len(z) <= 2 * samples:
+        return _log_likelihood_of_pairs(model, z, x)
+    # In parts that stay in the processor's cache; the last is filled up.
+    parts = -(-len(z) // samples)
+    samples = -(-len(z) // parts)
+    filled = jnp.concatenate([z, z[: parts * samples - len(z)]])
+    filled = filled.reshape(parts, samples, *z.shape[1:])
+    values = jax.lax.map(lambda part: _log_likelihood_of_pairs(model, part, x), filled)
+    return values.reshape(-1, len(x))[: len(z)]
+
+
+def _log_likelihood_of_pairs(model, z, x):
     # Pairs in one row: a decoder of one's own needs to know one leading axis only.
-    pairs = z.reshape(-1, z.shape[-1]), jnp.broadcast_to(x[None], (len(z), *x.shape))
-    return model.decode(pairs[0]).log_prob(pairs[1].reshape(-1, x.shape[-1])).reshape(z.shape[:2])
+    p = model.decode(z.reshape(-1, z.shape[-1]))
+    if isinstance(p, Distribution) and len(z) > 1:  # x as it is: nothing is done n times to it
+        return jax.tree.map(lambda leaf: leaf.reshape(*z.shape[:2], *leaf.shape[1:]), p).log_prob(x)
+    x = jnp.broadcast_to(x[None], (len(z), *x.shape)).reshape(-1, x.shape[-1])
+    return p.log_prob(x).reshape(z.shape[:2])
 
 
 def largest_block(q, facts: Facts, batch: int) -> int:
