@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from vae_course.distributions import Bernoulli, Gaussian, aligned, sample_axes
-from vae_course.models import MLP, Encoder, start_at_mean
+from vae_course.models import MLP, Encoder, rngs_of, start_at_mean
 
 
 class MaskedMLP(nnx.Module):
@@ -87,6 +87,7 @@ class AutoregressiveVAE(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.latent_dim, self.data_dim = latent_dim, data_dim
+        rngs = rngs_of(rngs)  # one stream for all parts, also where a seed is given
         self.context = MLP((latent_dim, *hidden[::-1], width), rngs=rngs)
         self.pixels = MaskedMLP(data_dim, width, rngs=rngs)
         self.encoder = Encoder(data_dim, hidden, latent_dim, rngs=rngs)

@@ -109,6 +109,8 @@ def fit(
         state = State(params, tx.init(params), random_key(key), 0, rest)
     elif jax.tree.structure((state.params, state.rest)) != jax.tree.structure((params, rest)):
         raise ValueError("state is of another model: its parameters have other names or number")
+    else:
+        nnx.update(model, state.params, state.rest)
     if culprit := not_finite_in(state.params, "the model's"):
         raise ValueError(f"{culprit}, before any training: start from a new model")
     static = {"graphdef": Static(graphdef), "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
@@ -343,7 +345,7 @@ def _bad_row(model, state, data, key, *, graphdef, loss_fn, tx, batch_size) -> s
             one = jnp.array([row])
             if not np.isfinite(_loss_at(state, data, one, jax.random.clone(step_key), **static)):
                 return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row)
-        return f"that of a batch is not, with row {int(rows[0])} of the data and others"
+        return f"The loss of a batch is not finite, that of row {int(rows[0])} and others"
     return None
 
 
@@ -355,13 +357,13 @@ def _named_row(model, data: np.ndarray, row: int) -> str:
         if outside.any():
             column = int(outside.argmax())
             return (
-                f"the data are {values[column]:g} in row {row}, column {column}, where the "
+                f"The data are {values[column]:g} in row {row}, column {column}, where the "
                 f"likelihood takes values from {support[0]:g} to {support[1]:g} only: scale them "
                 "(bytes / 255), or choose another likelihood"
             )
     column = int(np.abs(values).argmax())
     return (
-        f"that of row {row} is not; its largest value is {values[column]:g}, in column {column}. "
+        f"The loss of row {row} is not finite; its largest value is {values[column]:g}, in column {column}. "
         "Standardise the columns, (data - mean) / std, or scale the data to about 1"
     )
 

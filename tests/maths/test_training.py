@@ -101,6 +101,20 @@ def test_going_on_is_as_if_training_had_never_stopped(split):
     assert second.state.epoch == 10
 
 
+def test_going_on_that_fails_at_once_leaves_what_the_state_holds():
+    options = {"batch_size": 20, "tx": TX, "num_epochs": 2}
+    trained, fresh = Line(), Line()
+    state = vc.fit(trained, squared_error, points(), key=jax.random.key(0), **options).state
+
+    def explodes(model, batch, key):
+        loss, metrics = squared_error(model, batch, key)
+        return loss * jnp.inf, metrics
+
+    with pytest.raises(ValueError, match="not finite before the first step: The loss of row"):
+        vc.fit(fresh, explodes, points(), state=state, **options)
+    np.testing.assert_array_equal(fresh.slope[...], trained.slope[...])
+
+
 def test_a_state_and_a_key_or_neither_or_another_models_are_refused():
     options = {"num_epochs": 1, "batch_size": 10, "tx": TX}
     state = vc.fit(Line(), squared_error, points(), key=jax.random.key(0), **options).state
