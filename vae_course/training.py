@@ -363,8 +363,8 @@ def _named_row(model, data: np.ndarray, row: int) -> str:
             )
     column = int(np.abs(values).argmax())
     return (
-        f"The loss of row {row} is not finite; its largest value is {values[column]:g}, in column {column}. "
-        "Standardise the columns, (data - mean) / std, or scale the data to about 1"
+        f"The loss of row {row} is not finite; its largest value is {values[column]:g}, in column "
+        f"{column}. Standardise the columns, (data - mean) / std, or scale the data to about 1"
     )
 
 
