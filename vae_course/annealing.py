@@ -18,7 +18,7 @@ from vae_course.bounds import (
     log_likelihood,
     look_at,
 )
-from vae_course.checks import matrix, positive_integers, supported
+from vae_course.checks import matrix, positive_integer, supported
 from vae_course.compiling import Split, compiled
 from vae_course.models import Model, prior_of
 from vae_course.streaming import paced
@@ -64,7 +64,7 @@ def ais(
     """
     model, x = _check_start(model, q, x, key)
     numbers = dict(num_chains=num_chains, num_steps=num_steps, num_leapfrog=num_leapfrog)
-    return _in_blocks(model, q, x, None, key, **positive_integers(**numbers))
+    return _in_blocks(model, q, x, None, key, **_positive(numbers))
 
 
 def reverse_ais(
@@ -101,7 +101,11 @@ def reverse_ais(
         raise ValueError(
             f"posterior_sample must have shape {shape}, one z per row of x, got {z.shape}"
         )
-    return _in_blocks(model, q, x, z, key, **positive_integers(**numbers))
+    return _in_blocks(model, q, x, z, key, **_positive(numbers))
+
+
+def _positive(numbers) -> dict[str, int]:
+    return {name: positive_integer(name, number) for name, number in numbers.items()}
 
 
 def _in_blocks(model, q, x, sample, key, *, num_chains, num_steps, num_leapfrog) -> np.ndarray:

@@ -22,23 +22,21 @@ from vae_course.checks import (
     is_tracing,
     matrix,
     not_finite_in,
-    positive_integers,
+    positive_integer,
     random_key,
     supported,
 )
-from vae_course.compiling import Split, Static, compiled, merge, split
+from vae_course.compiling import Split, Static, compiled, equations, merge, split
 from vae_course.distributions import Distribution, has_kl_formula, kl_divergence
 from vae_course.models import Model, check_is_model, prior_of
 from vae_course.streaming import (
     add_log_terms,
-    all_rows,
     block_keys,
     blocks_of,
     log_total,
     log_weight_array,
     no_log_terms,
     paced,
-    streamed_log_mean_exp,
     used_rows,
 )
 
@@ -98,7 +96,7 @@ def log_weights(
             result is NaN or infinite; it says where.
     """
     model, x, num_samples = check(model, q, x, key, num_samples)
-    return _measure(_log_weights, "weights", model, q, x, key, num_samples)
+    return _measure("weights", model, q, x, key, num_samples)
 
 
 def elbo(
@@ -120,10 +118,8 @@ def elbo(
             the average of log w_i.
     """
     model, x, num_samples = check(model, q, x, key, num_samples)
-    kind = "sampled KL"
-    if analytic_kl and has_kl_formula(q, prior_of(merge(model))):
-        kind = "KL by formula"
-    return _measure(partial(_elbo, analytic_kl=analytic_kl), kind, model, q, x, key, num_samples)
+    kind = _kind(merge(model), q, analytic_kl)
+    return _measure(kind, model, q, x, key, num_samples)
 
 
 def iwae(model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples: int) -> jax.Array:
@@ -133,7 +129,7 @@ def iwae(model: Model, q: Proposal, x: jax.Array, key: jax.Array, *, num_samples
     that k = 100,000 costs time only. Args and errors as in `log_weights`.
     """
     model, x, num_samples = check(model, q, x, key, num_samples)
-    return _measure(_iwae, "mean of w", model, q, x, key, num_samples)
+    return _measure("mean of w", model, q, x, key, num_samples)
 
 
 def prior_log_likelihood(
@@ -167,29 +163,72 @@ def effective_sample_size(log_weights: jax.Array, axis: int = 0) -> jax.Array:
 
 def elbo_terms(model, q, x, key, *, num_samples: int, analytic_kl: bool = True) -> jax.Array:
     """`elbo`, neither checked nor compiled: to be differentiated inside compiled code; (batch,)."""
-    q, prior = gradient_guard(q), prior_of(model)
-    kind = "KL by formula" if analytic_kl and has_kl_formula(q, prior) else "sampled KL"
-    rows = partial(_rows, model, q, x, kind)
-    mean = jnp.mean(
-        all_rows(rows, key, num_samples, largest_block(q, facts_of(model, x), len(x))), axis=0
-    )
-    return _less_kl(mean, q, prior) if kind == "KL by formula" else mean
+    return _estimate(model, q, x, key, num_samples=num_samples, kind=_kind(model, q, analytic_kl))
 
 
-_elbo = compiled(elbo_terms)
+def _kind(model, q, analytic_kl: bool) -> str:
+    by_formula = analytic_kl and has_kl_formula(q, prior_of(model))
+    return "KL by formula" if by_formula else "sampled KL"
 
 
 @compiled
-def _log_weights(model, q, x, key, *, num_samples):
-    rows = partial(_rows, model, gradient_guard(q), x, "weights")
-    return all_rows(rows, key, num_samples, largest_block(q, facts_of(model, x), len(x)))
-
-
-@compiled
-def _iwae(model, q, x, key, *, num_samples):
-    rows = partial(_rows, model, gradient_guard(q), x, "weights")
+def _estimate(model, q, x, key, *, num_samples: int, kind: str):
+    """What `kind` says, of num_samples draws; (batch,), or (num_samples, batch) for "weights"."""
     block = largest_block(q, facts_of(model, x), len(x))
-    return streamed_log_mean_exp(rows, key, num_samples, block, len(x))
+    return _by_blocks(model, gradient_guard(q), x, key, num_samples, block, kind)
+
+
+def _by_blocks(model, q, x, key, num_samples, block, kind):
+    """The estimate, block after block: in pieces for a split model, else in one program."""
+    num_blocks, block = blocks_of(num_samples, block)
+    keys, batch = block_keys(key, num_blocks), len(x)
+    carry = jnp.zeros(batch)
+    if kind == "weights":
+        carry = jnp.zeros((num_blocks, block, batch))
+    elif kind == "mean of w":
+        carry = no_log_terms(batch)
+
+    options = dict(num_samples=num_samples, block=block, kind=kind)
+    if isinstance(model, Split):
+
+        def step(carry, first, stop):
+            return _add_blocks(model, q, x, keys, carry, first, stop, **options)
+
+        carry = paced(step, carry, num_blocks)
+    elif num_blocks == 1:  # as in training: no loop
+        carry = _add_block(model, q, x, carry, key, 0, **options)
+    else:
+        blocks = keys, jnp.arange(num_blocks)
+        add = partial(_add_block, model, q, x, **options)
+        carry, _ = jax.lax.scan(lambda carry, one: (add(carry, *one), None), carry, blocks)
+    if kind == "weights":
+        return carry.reshape(-1, batch)[:num_samples]
+    if kind == "mean of w":
+        return log_total(carry) - math.log(num_samples)
+    mean = carry / num_samples
+    if kind == "sampled KL":
+        return mean
+    return mean - jnp.broadcast_to(kl_divergence(q, prior_of(merge(model))), mean.shape)
+
+
+@compiled
+def _add_blocks(model, q, x, keys, carry, first, stop, *, num_samples, block, kind):
+    options = dict(num_samples=num_samples, block=block, kind=kind)
+
+    def add(index, carry):
+        key = jax.random.clone(keys)[index]
+        return _add_block(model, q, x, carry, key, index, **options)
+
+    return jax.lax.fori_loop(first, stop, add, carry)
+
+
+def _add_block(model, q, x, carry, key, index, *, num_samples, block, kind):
+    rows = _rows(model, q, x, kind, key, block)
+    if kind == "weights":
+        return carry.at[index].set(rows.astype(carry.dtype))
+    fill = -jnp.inf if kind == "mean of w" else 0.0
+    rows = used_rows(rows, index * block, num_samples, fill)
+    return add_log_terms(carry, rows) if kind == "mean of w" else carry + jnp.sum(rows, axis=0)
 
 
 def _rows(model, q, x, kind, key, num_samples):
@@ -204,17 +243,13 @@ def _rows(model, q, x, kind, key, num_samples):
     return log_likelihood(model, z, x, q.batch_shape) + log_ratio
 
 
-def _less_kl(mean, q, prior):
-    return mean - jnp.broadcast_to(kl_divergence(q, prior), mean.shape)
-
-
-def _measure(whole, kind, model, q, x, key, num_samples):
-    """whole(model, q, x, key, num_samples=...), in pieces where it takes long, and looked at.
+def _measure(kind, model, q, x, key, num_samples):
+    """The estimate, in pieces where it takes long, and looked at.
 
     Many rows that have a q each are measured in groups, each with a key of its own.
     """
     if not isinstance(model, Split):
-        return whole(model, q, x, key, num_samples=num_samples)
+        return _estimate(model, q, x, key, num_samples=num_samples, kind=kind)
     facts = facts_of(model, x)
     supported("x", x, facts.support)
     size = facts.pairs if q.batch_shape or not facts.pairwise else len(x)
@@ -224,52 +259,22 @@ def _measure(whole, kind, model, q, x, key, num_samples):
         rows = np.resize(np.arange(first, min(first + size, len(x))), min(size, len(x)))
         own, part = (q, x) if len(rows) == len(x) else (q[rows], x[rows])
         own_key = part_key(key, first if q.batch_shape else 0)
-        groups.append(_measure_rows(whole, kind, model, own, part, own_key, num_samples, facts))
+        groups.append(_measure_rows(kind, model, own, part, own_key, num_samples, facts))
     values = groups[0] if len(groups) == 1 else jnp.concatenate(groups, axis=-1)[..., : len(x)]
     look_at(values, model, q, x)
     return values
 
 
+def _measure_rows(kind, model, q, x, key, num_samples, facts):
+    block = largest_block(q, facts, len(x))
+    if num_samples <= block:
+        return _estimate(model, q, x, key, num_samples=num_samples, kind=kind)
+    return _by_blocks(model, q, x, key, num_samples, block, kind)
+
+
 def part_key(key, number: int):
     """The key of a part of one measurement: the first part's is `key` itself."""
     return jax.random.fold_in(jax.random.clone(key), number) if number else jax.random.clone(key)
-
-
-def _measure_rows(whole, kind, model, q, x, key, num_samples, facts):
-    num_blocks, block = blocks_of(num_samples, largest_block(q, facts, len(x)))
-    if num_blocks == 1:
-        return whole(model, q, x, key, num_samples=num_samples)
-    keys, batch = block_keys(key, num_blocks), len(x)
-    carry = jnp.zeros(batch)
-    if kind == "weights":
-        carry = jnp.zeros((num_blocks, block, batch))
-    elif kind == "mean of w":
-        carry = no_log_terms(batch)
-    numbers = dict(num_samples=num_samples, block=block, kind=kind)
-
-    def step(carry, first, stop):
-        return _add_blocks(model, q, x, keys, carry, first, stop, **numbers)
-
-    carry = paced(step, carry, num_blocks)
-    if kind == "weights":
-        return carry.reshape(-1, batch)[:num_samples]
-    if kind == "mean of w":
-        return log_total(carry) - math.log(num_samples)
-    mean = carry / num_samples
-    return _less_kl(mean, q, prior_of(merge(model))) if kind == "KL by formula" else mean
-
-
-@compiled
-def _add_blocks(model, q, x, keys, carry, first, stop, *, num_samples, block, kind):
-    def add(index, carry):
-        values = _rows(model, q, x, kind, jax.random.clone(keys)[index], block)
-        if kind == "weights":
-            return carry.at[index].set(values.astype(carry.dtype))
-        if kind == "mean of w":
-            return add_log_terms(carry, used_rows(values, index * block, num_samples))
-        return carry + jnp.sum(used_rows(values, index * block, num_samples, 0.0), axis=0)
-
-    return jax.lax.fori_loop(first, stop, add, carry)
 
 
 def look_at(values, model, q, x) -> None:
@@ -313,17 +318,13 @@ class Facts(Static):
 jax.tree_util.register_static(Facts)
 
 
+@compiled
 def facts_of(model, x) -> Facts:
     """The facts of a model, whole or split.
 
     Raises:
         ValueError: if its log p(x | z) does not take x, or is not one number per pair.
     """
-    return _facts(model, x)
-
-
-@compiled
-def _facts(model, x):
     parts = split(model)  # what is traced here is put together anew: nothing changes in the model
 
     def log_prob(z, x):
@@ -353,16 +354,8 @@ def _facts(model, x):
 
 def _largest_array(jaxpr) -> int:
     """Numbers in the largest array that the program makes."""
-    largest = 1
-    for equation in jaxpr.eqns:
-        sizes = [math.prod(getattr(var.aval, "shape", ())) for var in equation.outvars]
-        inner = jax.tree.leaves(
-            tuple(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
-        )
-        inner = [getattr(part, "jaxpr", part) for part in inner]
-        sizes += [_largest_array(part) for part in inner if hasattr(part, "eqns")]
-        largest = max([largest, *sizes])
-    return largest
+    shapes = (getattr(v.aval, "shape", ()) for e in equations(jaxpr) for v in e.outvars)
+    return max(map(math.prod, shapes), default=1)
 
 
 def log_likelihood(model, z, x, batch_shape) -> jax.Array:
@@ -432,7 +425,7 @@ def check(model: Model, q: Proposal, x, key, num_samples: int):
         random_key(key)
     if isinstance(model, Split) and not is_concrete(q, key):
         model = merge(model)
-    return model, x, positive_integers(num_samples=num_samples)["num_samples"]
+    return model, x, positive_integer("num_samples", num_samples)
 
 
 def check_model(model: Model, x):

@@ -24,13 +24,12 @@ def is_tracing() -> bool:
     return isinstance(jnp.zeros(()), jax.core.Tracer)
 
 
-def positive_integers(**numbers) -> dict[str, int]:
-    """name -> Python's integer, of any integer type; ValueError if one is not positive."""
-    for name, number in numbers.items():
-        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
-            got = " ".join(repr(number).split())[:80]
-            raise ValueError(f"{name} must be a positive integer, got {got}")
-    return {name: int(number) for name, number in numbers.items()}
+def positive_integer(name: str, number) -> int:
+    """Python's integer, of any integer type; ValueError if it is not positive."""
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+        got = " ".join(repr(number).split())[:80]
+        raise ValueError(f"{name} must be a positive integer, got {got}")
+    return int(number)
 
 
 def random_key(key) -> jax.Array:
@@ -90,13 +89,13 @@ def _numpy(name: str, values) -> np.ndarray:
         ) from None
 
 
-def matrix(name: str, values, *, axes: str = "batch, data_dim", hint: str = "x[None]"):
+def matrix(name: str, values, *, axes: str = "batch, data_dim"):
     """`float_array`, and ValueError unless it has two axes and at least one row and column."""
     array = float_array(name, values)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{name} must be a float array of shape ({axes}), got {array.dtype} {array.shape}; "
-            f"one image is {hint}"
+            "one image is x[None]"
         )
     return array
 
@@ -127,11 +126,21 @@ def supported(name: str, x, support: tuple[float, float] | None) -> None:
     low, high = support
     values = np.asarray(x)
     if values.size and not (values.min() >= low - ROUNDING and values.max() <= high + ROUNDING):
-        bad = ~((values >= low - ROUNDING) & (values <= high + ROUNDING))
-        raise ValueError(
-            f"{name} {what_is_where(values, bad)}, where the likelihood takes values from {low:g} "
-            f"to {high:g} only: scale the data (bytes / 255), or choose another likelihood"
-        )
+        bad = outside(values, support)
+        raise ValueError(outside_sentence(name, values, bad, support))
+
+
+def outside(values: np.ndarray, support: tuple[float, float]) -> np.ndarray:
+    """Which values leave `support` by more than rounding."""
+    return ~((values >= support[0] - ROUNDING) & (values <= support[1] + ROUNDING))
+
+
+def outside_sentence(name: str, values, bad, support: tuple[float, float]) -> str:
+    return (
+        f"{name} {what_is_where(values, bad)}, where the likelihood takes values from "
+        f"{support[0]:g} to {support[1]:g} only: scale the data (bytes / 255), or choose another "
+        "likelihood"
+    )
 
 
 def not_finite_in(tree, name: str) -> str | None:
@@ -150,14 +159,13 @@ def _dotted(name: str, path) -> str:
     return ".".join([name, *(part for part in parts if part not in ("value", "raw_value"))])
 
 
-def evaluation_mode(*modules) -> None:
+def evaluation_mode(model) -> None:
     """ValueError if dropout or batch norm is in training mode."""
-    for model in modules:
-        for path, module in nnx.iter_graph(model):
-            for flag in ("deterministic", "use_running_average"):
-                if getattr(module, flag, None) is False:
-                    name = ".".join(str(part) for part in path) or type(module).__name__
-                    raise ValueError(
-                        f"{name} ({type(module).__name__}) is in training mode, which would change "
-                        "every number measured: call .eval() on the model before, .train() after"
-                    )
+    for path, module in nnx.iter_graph(model):
+        for flag in ("deterministic", "use_running_average"):
+            if getattr(module, flag, None) is False:
+                name = ".".join(str(part) for part in path) or type(module).__name__
+                raise ValueError(
+                    f"{name} ({type(module).__name__}) is in training mode, which would change "
+                    "every number measured: call .eval() on the model before, .train() after"
+                )

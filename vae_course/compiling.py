@@ -66,6 +66,18 @@ def merge(parts):
     return nnx.merge(parts.graphdef.value, jax.tree.map(lambda leaf: leaf, parts.state))
 
 
+def equations(jaxpr):
+    """All equations of a program, those of the programs inside it too."""
+    for equation in jaxpr.eqns:
+        yield equation
+        parts = jax.tree.leaves(
+            tuple(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
+        )
+        for part in (getattr(part, "jaxpr", part) for part in parts):  # of a closed one
+            if hasattr(part, "eqns"):
+                yield from equations(part)
+
+
 def compiled(function):
     """`function` of (model, ...), compiled, its keywords static.
 

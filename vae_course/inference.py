@@ -16,7 +16,6 @@ from flax import nnx
 from vae_course.bounds import (
     Proposal,
     check,
-    check_model,
     elbo,
     elbo_terms,
     facts_of,
@@ -28,7 +27,8 @@ from vae_course.checks import (
     evaluation_mode,
     float_array,
     is_concrete,
-    positive_integers,
+    matrix,
+    positive_integer,
     supported,
 )
 from vae_course.compiling import Split, compiled
@@ -80,19 +80,19 @@ def evaluate(
         ValueError: as the estimators; and for fewer than two rows, which have no
             standard error.
     """
-    split_model, x = check_model(model, x)
-    num_samples = positive_integers(num_samples=num_samples)["num_samples"]
-    if not isinstance(split_model, Split):
-        raise ValueError("evaluate returns NumPy's numbers: call it outside of jax.jit")
+    x = matrix("x", x)
     if len(x) < 2:
         raise ValueError(f"a standard error over rows needs at least two of them, got {len(x)}")
     if callable(q) and not hasattr(q, "sample"):
-        owner = getattr(q, "__self__", None)
-        if isinstance(owner, nnx.Module):  # an encoder that is no part of the model
-            evaluation_mode(owner)
+        for module in (model, getattr(q, "__self__", None)):
+            if isinstance(module, nnx.Module):  # before it is called, which would change it
+                evaluation_mode(module)
         q = q(x)
-    log_p = np.asarray(iwae(model, q, x, key, num_samples=num_samples), dtype=float)
-    return Estimate(log_p.mean(), log_p.std(ddof=1) / np.sqrt(len(x)), num_samples)
+    log_p = iwae(model, q, x, key, num_samples=num_samples)
+    if not is_concrete(log_p):
+        raise ValueError("evaluate returns NumPy's numbers: call it outside of jax.jit")
+    log_p = np.asarray(log_p, dtype=float)
+    return Estimate(log_p.mean(), log_p.std(ddof=1) / np.sqrt(len(x)), int(num_samples))
 
 
 def fit_posterior(
@@ -128,14 +128,15 @@ def fit_posterior(
     if not isinstance(q, Gaussian):
         kind = type(q).__name__
         raise ValueError(f"fit_posterior climbs a Gaussian's mean and log_var; q is a {kind}")
-    num_steps = positive_integers(num_steps=num_steps)["num_steps"]
+    num_steps = positive_integer("num_steps", num_steps)
     if not (np.ndim(learning_rate) == 0 and learning_rate > 0):
         raise ValueError(f"learning_rate must be positive, got {learning_rate!r}")
     q = _for_each(q, x)
     if not isinstance(model, Split):  # inside compiled code: one round, and nobody to tell
         return _round(model, q, x, key, learning_rate, num_steps, num_samples)[0]
-    supported("x", x, facts_of(model, x).support)
-    size = max(1, facts_of(model, x).pairs // num_samples)
+    facts = facts_of(model, x)
+    supported("x", x, facts.support)
+    size = max(1, facts.pairs // num_samples)
     parts = [slice(first, first + size) for first in range(0, len(x), size)]
     found = [
         _search(model, q[p], x[p], part_key(key, p.start), learning_rate, num_steps, num_samples)
@@ -186,10 +187,9 @@ def _round(model, q, x, key, learning_rate, num_steps, num_samples):
         options = dict(num_samples=num_samples)
         return _climb(model, x, rates, keys, carry, first, stop, **options)
 
-    if isinstance(model, Split):
-        q, _, slope = paced(step, carry, len(rates), unit="step")
-    else:
-        q, _, slope = step(carry, 0, len(rates))
+    total = len(rates)
+    carry = paced(step, carry, total) if isinstance(model, Split) else step(carry, 0, total)
+    q, _, slope = carry
     return q, _left(model, q, slope, x, check_key, num_samples=num_samples)
 
 
@@ -209,13 +209,6 @@ def _climb(model, x, rates, keys, carry, first, stop, *, num_samples):
 
 def _slope(model, q, x, key, num_samples):
     return jax.grad(lambda q: jnp.sum(elbo_terms(model, q, x, key, num_samples=num_samples)))(q)
-
-
-@compiled
-def _slope_at(model, q, x, keys, *, num_samples):
-    """The mean slope of the bound at q, over keys."""
-    slopes = jax.lax.map(lambda key: _slope(model, q, x, key, num_samples), keys)
-    return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), slopes)
 
 
 @compiled
@@ -263,8 +256,8 @@ def gaps(
     log_p = float_array("log_p", log_p)
     if log_p.shape != (len(x),):
         raise ValueError(f"log_p must have shape ({len(x)},), a number per row, got {log_p.shape}")
-    _check_converged(model, best, x, key, num_samples)
-    best_key, own_key = jax.random.split(key)
+    best_key, own_key, check_key = jax.random.split(key, 3)
+    _check_converged(model, best, x, check_key, num_samples)
     reached = np.asarray(elbo(model, best, x, best_key, num_samples=num_samples))
     own = np.asarray(elbo(model, q, x, own_key, num_samples=num_samples))
     return Gaps(np.asarray(log_p) - reached, reached - own)
@@ -274,11 +267,8 @@ def _check_converged(model, best, x, key, num_samples) -> None:
     model, x, _ = check(model, best, x, key, num_samples)
     if not isinstance(best, Gaussian) or not isinstance(model, Split):
         return
-    best, key = _for_each(best, x), part_key(key, 1)
-    slope_key, check_key = jax.random.split(key)
-    keys = jax.random.split(slope_key, LAST_LOOKS)
-    slope = _slope_at(model, best, x, keys, num_samples=num_samples)
-    left = _left(model, best, slope, x, check_key, num_samples=num_samples)
+    # A round without a step: what is left where it stands.
+    _, left = _round(model, _for_each(best, x), x, key, 0.0, 0, num_samples)
     left = np.asarray(left, dtype=float)
     if not _converged(left):
         raise ValueError(

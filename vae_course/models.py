@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_course.checks import positive_integers
+from vae_course.checks import positive_integer
 from vae_course.distributions import Bernoulli, Distribution, Gaussian, standard_normal
 
 
@@ -146,7 +146,7 @@ class FourierDecoder(nnx.Module):
     ):
         self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
         latent_dim, rngs = self.latent_dim, rngs_of(rngs)
-        num_frequencies = positive_integers(num_frequencies=num_frequencies)["num_frequencies"]
+        num_frequencies = positive_integer("num_frequencies", num_frequencies)
         frequencies = scale * jax.random.normal(rngs.params(), (latent_dim, num_frequencies))
         self.frequencies = nnx.Variable(frequencies)  # not nnx.Param: never trained
         width = latent_dim + 2 * num_frequencies
@@ -217,7 +217,7 @@ class VAE(nnx.Module):
 def layer_sizes(name: str, sizes) -> tuple[int, ...]:
     """One size or several as a tuple; ValueError if one is not a positive integer."""
     sizes = (sizes,) if np.ndim(sizes) == 0 else tuple(sizes)
-    return tuple(positive_integers(**{name: size})[name] for size in sizes)
+    return tuple(positive_integer(name, size) for size in sizes)
 
 
 def rngs_of(rngs) -> nnx.Rngs:
@@ -226,8 +226,8 @@ def rngs_of(rngs) -> nnx.Rngs:
 
 
 def _checked(latent_dim, hidden, data_dim) -> tuple[int, tuple[int, ...], int]:
-    numbers = positive_integers(latent_dim=latent_dim, data_dim=data_dim)
-    return numbers["latent_dim"], layer_sizes("hidden", hidden), numbers["data_dim"]
+    latent_dim = positive_integer("latent_dim", latent_dim)
+    return latent_dim, layer_sizes("hidden", hidden), positive_integer("data_dim", data_dim)
 
 
 def start_at_mean(mlp: MLP, mean_image: jax.Array) -> None:

@@ -49,33 +49,6 @@ def block_keys(key: jax.Array, num_blocks: int) -> jax.Array:
     return key[None] if num_blocks == 1 else jax.random.split(key, num_blocks)
 
 
-def all_rows(rows, key: jax.Array, num_samples: int, largest: int) -> jax.Array:
-    """rows(key, n) -> (n, batch), called once for each block; all of them, (num_samples, batch)."""
-    num_blocks, block = blocks_of(num_samples, largest)
-    if num_blocks == 1:  # as in training: nothing to stream
-        return rows(key, block)
-    values = jax.lax.map(lambda one: rows(one, block), block_keys(key, num_blocks))
-    return values.reshape(-1, values.shape[-1])[:num_samples]
-
-
-def streamed_log_mean_exp(rows, key: jax.Array, num_samples: int, largest: int, batch: int):
-    """log of the mean of exp over num_samples rows of rows(key, n) -> (n, batch); (batch,).
-
-    The same rows as `all_rows` has, but never all at once.
-    """
-    num_blocks, block = blocks_of(num_samples, largest)
-    if num_blocks == 1:
-        return log_mean_exp(rows(key, block))
-
-    def add(carry, inputs):
-        key, first = inputs
-        return add_log_terms(carry, used_rows(rows(key, block), first, num_samples)), None
-
-    blocks = block_keys(key, num_blocks), block * jnp.arange(num_blocks)
-    carry, _ = jax.lax.scan(add, no_log_terms(batch), blocks)
-    return log_total(carry) - math.log(num_samples)
-
-
 def used_rows(values: jax.Array, first: jax.Array, num_samples: int, fill=-jnp.inf) -> jax.Array:
     """`values`, rows `first` and on of num_samples, with `fill` where there are no more."""
     unused = first + jnp.arange(len(values)) >= num_samples  # only in the last block

@@ -20,13 +20,14 @@ from tqdm import tqdm
 
 from vae_course.bounds import facts_of
 from vae_course.checks import (
-    ROUNDING,
     float_array,
     not_finite_in,
-    positive_integers,
+    outside,
+    outside_sentence,
+    positive_integer,
     random_key,
 )
-from vae_course.compiling import Static, split
+from vae_course.compiling import Static, equations, split
 
 LARGE = 100  # size of data that are better scaled first
 
@@ -95,8 +96,8 @@ def fit(
         RuntimeWarning: if an epoch is not finite; the model keeps the last good one.
     """
     data = _checked(data)
-    sizes = positive_integers(num_epochs=num_epochs, batch_size=batch_size)
-    num_epochs, batch_size = sizes["num_epochs"], sizes["batch_size"]
+    num_epochs = positive_integer("num_epochs", num_epochs)
+    batch_size = positive_integer("batch_size", batch_size)
     num_rows = len(jax.tree.leaves(data)[0])
     if batch_size > num_rows:
         raise ValueError(f"batch_size {batch_size} is larger than the data ({num_rows} rows)")
@@ -132,15 +133,14 @@ def fit(
                 break
             params, rest, opt_state = trained
             nnx.update(model, params, rest)
-            state = State(params, opt_state, state.key, number, rest)
             rows.append(jax.device_get(metrics))
             bar.update()
             bar.set_postfix({name: f"{value:.2f}" for name, value in rows[-1].items()})
             if on_epoch_end is not None:
                 on_epoch_end(number, model)
-                _, _, rest = nnx.split(model, nnx.Param, ...)
-                trained = params, _as_arrays(rest), opt_state
-                state = State(params, opt_state, state.key, number, rest)
+                rest = _as_arrays(nnx.split(model, nnx.Param, ...)[2])
+                trained = params, rest, opt_state
+            state = State(params, opt_state, state.key, number, rest)
     history = History({name: np.array([row[name] for row in rows]) for name in metrics})
     history.state = state
     return history
@@ -290,16 +290,7 @@ def _epoch_for(state, data, key, static):
 
 
 def _has_convolution(jaxpr) -> bool:
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "conv_general_dilated":
-            return True
-        for inner in jax.tree.leaves(
-            tuple(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
-        ):
-            inner = getattr(inner, "jaxpr", inner)  # of a closed one
-            if hasattr(inner, "eqns") and _has_convolution(inner):
-                return True
-    return False
+    return any(e.primitive.name == "conv_general_dilated" for e in equations(jaxpr))
 
 
 def _checked(data):
@@ -353,14 +344,10 @@ def _named_row(model, data: np.ndarray, row: int) -> str:
     values = data[row].ravel()
     support = _support_of(model, data[row])
     if support is not None:
-        outside = (values < support[0] - ROUNDING) | (values > support[1] + ROUNDING)
-        if outside.any():
-            column = int(outside.argmax())
-            return (
-                f"The data are {values[column]:g} in row {row}, column {column}, where the "
-                f"likelihood takes values from {support[0]:g} to {support[1]:g} only: scale them "
-                "(bytes / 255), or choose another likelihood"
-            )
+        bad = np.zeros(data.shape, bool)
+        bad[row] = outside(data[row], support)
+        if bad.any():
+            return outside_sentence("data", data, bad, support)
     column = int(np.abs(values).argmax())
     return (
         f"The loss of row {row} is not finite; its largest value is {values[column]:g}, in column "

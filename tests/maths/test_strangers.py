@@ -171,7 +171,7 @@ def test_a_list_that_changes_is_another_model():
         def decode(self, z):
             return vc.Bernoulli(self.decoder.decode(z).logits * self.hidden[0])
 
-    model = Powers().eval() or Powers()
+    model = Powers()
     model.eval()
     q, one = model.encode(X), vc.elbo(model, model.encode(X), X, key())
     model.hidden[0] = 1

@@ -45,14 +45,16 @@ def responsibilities(
     """Each image beside the 2-D samples z, each dot's area its share of the weight.
 
     Args:
-        images: (n, 784); z: (num_samples, 2); weights: (num_samples, n), columns sum to 1.
+        images: n of them, shapes as `pictures`; z: (num_samples, 2).
+        weights: (num_samples, n), columns sum to 1.
     """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(
             2, len(images), figsize=(2.3 * len(images), 3.6), height_ratios=(1, 2)
         )
-        for (top, bottom), image, weight in zip(axes.T, images, weights.T, strict=True):
-            top.imshow(1 - image.reshape(28, 28), cmap="gray", vmin=0, vmax=1)
+        drawn = zip(axes.T, pictures(images), weights.T, strict=True)
+        for (top, bottom), image, weight in drawn:
+            draw(top, image, interpolation="auto")
             top.axis("off")
             bottom.scatter(*z.T, s=1.5, color="0.85", linewidths=0, rasterized=True)
             bottom.scatter(*z.T, s=50 * weight / weight.max(), color=ORANGE, linewidths=0)
