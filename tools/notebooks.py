@@ -61,15 +61,17 @@ def chosen(lessons: str) -> list[Path]:
     """The notebooks that LESSONS names: "00,08", "all", or "third", which changes daily.
 
     Raises:
-        ValueError: if it names none.
+        ValueError: if it names what there is not.
     """
     if lessons == "third":
         return NOTEBOOKS[datetime.date.today().toordinal() % 3 :: 3]
-    names = lessons.split(",")
-    paths = [p for p in NOTEBOOKS if lessons == "all" or p.stem.split("_")[0] in names]
-    if not paths:
-        raise ValueError(f"LESSONS={lessons} names no lesson: LESSONS=00,08 names two")
-    return paths
+    numbered = {path.stem.split("_")[0]: path for path in NOTEBOOKS}
+    names = list(numbered) if lessons == "all" else lessons.split(",")
+    if unknown := [name for name in names if name not in numbered]:
+        raise ValueError(
+            f"LESSONS={lessons} names {unknown[0]!r}, which is none of {', '.join(numbered)}"
+        )
+    return [path for number, path in numbered.items() if number in names]
 
 
 # Parts of a notebook.

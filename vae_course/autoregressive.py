@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from vae_course.checks import positive_integer
 from vae_course.distributions import Bernoulli, Gaussian, aligned, sample_axes
-from vae_course.models import MLP, Encoder, rngs_of, start_at_mean
+from vae_course.models import MLP, Encoder, checked_sizes, rngs_of, start_at_mean
 
 
 class MaskedMLP(nnx.Module):
@@ -86,7 +87,9 @@ class AutoregressiveVAE(nnx.Module):
         mean_image: jax.Array | None = None,
         rngs: nnx.Rngs,
     ):
+        latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         self.latent_dim, self.data_dim = latent_dim, data_dim
+        width = positive_integer("width", width)
         rngs = rngs_of(rngs)  # one stream for all parts, also where a seed is given
         self.context = MLP((latent_dim, *hidden[::-1], width), rngs=rngs)
         self.pixels = MaskedMLP(data_dim, width, rngs=rngs)

@@ -43,6 +43,7 @@ from vae_course.streaming import (
 BLOCK = 512  # samples drawn at once, where all rows of x share them
 PAIRS = 2**15  # samples times rows drawn at once, where each row has its own
 AT_ONCE = 2**11  # of these pairs decoded at once
+PARTS = 0x70617274  # b"part", which names the keys of the parts of a measurement
 NUMBERS = 2**26  # of them in one array, a quarter of a gigabyte: fewer pairs are decoded at once
 
 
@@ -273,8 +274,12 @@ def _measure_rows(kind, model, q, x, key, num_samples, facts):
 
 
 def part_key(key, number: int):
-    """The key of a part of one measurement: the first part's is `key` itself."""
-    return jax.random.fold_in(jax.random.clone(key), number) if number else jax.random.clone(key)
+    """The key of a part of one measurement: the first part's is `key` itself.
+
+    Not one of those that `split` makes of it: they are fold_in's of small numbers.
+    """
+    key = jax.random.clone(key)
+    return jax.random.fold_in(jax.random.fold_in(key, PARTS), number) if number else key
 
 
 def look_at(values, model, q, x) -> None:

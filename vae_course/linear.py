@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jax.scipy.linalg import solve_triangular
 
-from vae_course.checks import finite, is_concrete, matrix, numbers
+from vae_course.checks import finite, is_concrete, matrix, numbers, positive_integer
 from vae_course.distributions import (
     LOG_2PI,
     Gaussian,
@@ -23,6 +23,7 @@ from vae_course.distributions import (
     has_kl_formula,
     matrix_product,
 )
+from vae_course.models import rngs_of
 
 
 @as_pytree
@@ -209,7 +210,9 @@ class LinearVAE(nnx.Module):
         noise_var: float | None = None,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim = latent_dim
+        rngs = rngs_of(rngs)
+        latent_dim = self.latent_dim = positive_integer("latent_dim", latent_dim)
+        data_dim = positive_integer("data_dim", data_dim)
         self.decoder = nnx.Linear(latent_dim, data_dim, rngs=rngs)
         self.encoder = nnx.Linear(data_dim, latent_dim, rngs=rngs)
         self.q_log_var = nnx.Param(jnp.zeros(latent_dim))

@@ -112,7 +112,7 @@ class Decoder(nnx.Module):
         likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        self.latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         self.likelihood = likelihood
         num_outputs = data_dim * getattr(likelihood, "outputs_per_dim", 1)
         sizes = self.latent_dim, *hidden, num_outputs
@@ -144,7 +144,7 @@ class FourierDecoder(nnx.Module):
         mean_image: jax.Array | None = None,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        self.latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         latent_dim, rngs = self.latent_dim, rngs_of(rngs)
         num_frequencies = positive_integer("num_frequencies", num_frequencies)
         frequencies = scale * jax.random.normal(rngs.params(), (latent_dim, num_frequencies))
@@ -177,7 +177,7 @@ class Encoder(nnx.Module):
         activation: Callable = nnx.silu,
         rngs: nnx.Rngs,
     ):
-        latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         self.mlp = MLP((data_dim, *hidden, 2 * latent_dim), activation=activation, rngs=rngs)
 
     def encode(self, x: jax.Array) -> Gaussian:
@@ -199,7 +199,7 @@ class VAE(nnx.Module):
         likelihood: Callable = Bernoulli,
         rngs: nnx.Rngs,
     ):
-        self.latent_dim, hidden, data_dim = _checked(latent_dim, hidden, data_dim)
+        self.latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         latent_dim, rngs = self.latent_dim, rngs_of(rngs)
         options = {"activation": activation, "mean_image": mean_image, "likelihood": likelihood}
         self.decoder = Decoder(latent_dim, hidden, data_dim, **options, rngs=rngs)
@@ -225,7 +225,8 @@ def rngs_of(rngs) -> nnx.Rngs:
     return rngs if isinstance(rngs, nnx.Rngs) else nnx.Rngs(rngs)
 
 
-def _checked(latent_dim, hidden, data_dim) -> tuple[int, tuple[int, ...], int]:
+def checked_sizes(latent_dim, hidden, data_dim) -> tuple[int, tuple[int, ...], int]:
+    """The sizes of a model as Python's integers; ValueError if one is not positive."""
     latent_dim = positive_integer("latent_dim", latent_dim)
     return latent_dim, layer_sizes("hidden", hidden), positive_integer("data_dim", data_dim)
 

@@ -63,5 +63,14 @@ def test_no_known_mistake_is_taken_for_right_or_for_another(number):
 def test_code_that_fails_and_unknown_numbers_are_answered():
     assert "stopped with ZeroDivisionError: " in verdict("00.1", lambda *_: 1 / 0)
     assert "returns nothing" in verdict("08.1", lambda *_: None)
+    assert "yours is a dict: {'a': 1}" in verdict("08.1", lambda *_: {"a": 1})
+
+    def calls_another(*_):
+        raise_it()
+
+    def raise_it():
+        raise NotImplementedError("no gradient of this")
+
+    assert "stopped with NotImplementedError: no grad" in verdict("08.1", calls_another)
     with pytest.raises(ValueError, match=r"'99.1': there are 00.1, "):
         lesson.check("99.1", print)

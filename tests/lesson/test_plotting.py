@@ -27,6 +27,15 @@ def test_a_plot_is_shown_with_its_alt_text_and_closed(monkeypatch):
     assert len(shown) == 1
 
 
+def test_every_curve_is_drawn_however_many_there_are():
+    series = {str(number): ([1, 2], [number, number]) for number in range(9)}
+    fig = drawn(plotting.curves, series, title="t", xlabel="x", ylabel="y")
+    (ax,) = fig.axes
+    assert ax.get_legend_handles_labels()[1] == list(series)
+    looks = {(bar.lines[0].get_marker(), bar.lines[0].get_linestyle()) for bar in ax.containers}
+    assert len(looks) == 9
+
+
 def test_tile_puts_images_row_by_row_with_a_gap():
     images = np.stack([np.full(784, value) for value in (0.25, 0.5, 1.0)])
     picture = plotting.tile(images, columns=2)

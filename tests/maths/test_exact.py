@@ -141,8 +141,8 @@ def test_grid_posterior_refuses_a_table_beyond_a_gigabyte(monkeypatch):
 
 def test_quadrature_refuses_a_posterior_at_the_edge():
     model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
-    with pytest.raises(ValueError, match=r"number 1 most of all.*edge of the grid"):
-        vc.grid_log_likelihood(model, jnp.array([[0.0], [6.0]]))
+    with pytest.raises(ValueError, match=r"2 of 3 images \(number 1 most of all.*edge of the grid"):
+        vc.grid_log_likelihood(model, jnp.array([[0.0], [6.1], [6.0]]))
 
 
 def trained_linear_vae(x, latent_dim, noise_var=None):
@@ -239,8 +239,21 @@ def test_a_grid_posterior_of_a_sharp_posterior_is_fine_enough(linear_gaussian):
     points, log_probs = vc.grid_posterior(model, x)
     mean = np.exp(np.float64(log_probs)).T @ points
     np.testing.assert_allclose(mean, model.posterior(x).mean, atol=2e-3)
-    again, _ = vc.grid_posterior(model, jnp.repeat(x, 20, axis=0))  # the mean over x decides
-    assert len(again) == len(points)
+
+
+def test_the_mean_over_x_decides_how_fine_the_grid_is():
+    model = vc.LinearGaussian(jnp.eye(2), jnp.zeros(2), 1e-3)
+    x = jnp.array([[0.3, -0.2]])  # on 65 nodes an axis it is 0.004 nats off
+    one, _ = vc.grid_posterior(model, x)
+    twenty, _ = vc.grid_posterior(model, jnp.repeat(x, 20, axis=0))
+    assert len(one) == len(twenty) == 129**2
+
+
+def test_after_the_first_grid_an_error_is_squared_where_that_makes_it_smaller():
+    differences = np.array([0.0, 0.1, 1.0, 3.0])
+    left = quadrature._error_left(differences, is_first=False)
+    np.testing.assert_allclose(left, [0, 0.01, 1.0, 3.0])
+    np.testing.assert_array_equal(quadrature._error_left(differences, is_first=True), differences)
 
 
 @pytest.mark.parametrize("grid", [vc.grid_log_likelihood, vc.grid_posterior])

@@ -110,6 +110,19 @@ def test_a_search_goes_on_until_it_has_converged(noise_var):
     assert abs(float(found.approximation[0])) < 0.25
 
 
+@pytest.mark.parametrize("num_rows", [2, 50, 2000])
+def test_a_single_row_that_is_stuck_is_seen(num_rows):
+    model = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
+    x = 3 * jax.random.normal(jax.random.key(0), (num_rows, 1))
+    best = model.best_diagonal(x)
+    log_p, options = model.log_likelihood(x), {"num_samples": 8}
+    found = gaps(model, best, x, jax.random.key(1), log_p=log_p, best=best, **options)
+    assert abs(found.approximation.mean()) < 0.2  # all of them are the best, none is blamed
+    moved = vc.Gaussian(best.mean.at[1].add(0.5), best.log_var)  # 5 standard deviations, 12 nats
+    with pytest.raises(ValueError, match=r"nats per row \(row 1: \d\d\)"):
+        gaps(model, best, x, jax.random.key(1), log_p=log_p, best=moved, **options)
+
+
 def test_fitting_takes_a_gaussian_for_each_row_or_one_for_all(model_and_x):
     model, x = model_and_x
     options = {"num_steps": 800, "num_samples": 16}

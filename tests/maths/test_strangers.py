@@ -13,7 +13,8 @@ from scipy import special, stats
 from sklearn.datasets import load_wine
 
 import vae_course as vc
-from vae_course import bounds, inference, likelihoods, streaming
+from vae_course import autoregressive, bounds, inference, likelihoods, models, streaming
+from vae_course.bounds import part_key
 
 RNG = np.random.default_rng(0)
 X = (RNG.random((64, 16)) < 0.5).astype(np.float32)
@@ -410,6 +411,18 @@ def test_ais_says_when_its_chains_disagree():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         vc.ais(model, model.posterior(x), x, key(), num_steps=3)
+    q = model.best_diagonal(x)  # exact: there is one latent
+    q = vc.Gaussian(q.mean.at[2].set(0), q.log_var.at[2].set(0))
+    with pytest.warns(RuntimeWarning, match="in 1 of 3 rows: in row 2,"):
+        vc.ais(model, q, x, key(), num_steps=3, num_chains=2)
+
+
+def test_parts_of_a_measurement_have_keys_of_their_own():
+    first = key()
+    every = [*jax.random.split(first, 64), *(jax.random.fold_in(first, n) for n in range(64))]
+    every += [part_key(first, number) for number in range(64)]
+    distinct = {tuple(jax.random.key_data(one).tolist()) for one in every}
+    assert len(distinct) == 2 * 64  # the 64 of split are the 64 of fold_in
 
 
 # Ordinary inputs.
@@ -462,6 +475,17 @@ def test_ordinary_calls_are_taken():
     assert np.isfinite(fit(vae(), number_only)["loss"]).all()
     assert np.isfinite(fit(vae(), pair, [X, np.arange(64)])["loss"]).all()
     assert vc.VAE(np.int64(2), 16, 16, rngs=0).latent_dim == 2
+    for rngs in (0, jax.random.key(0), nnx.Rngs(0)):
+        for model in (
+            vc.VAE(2, 8, 16, rngs=rngs),
+            vc.Decoder(2, 8, 16, rngs=rngs),
+            vc.FourierDecoder(2, 8, 16, rngs=rngs),
+            vc.LinearVAE(2, 16, rngs=rngs),
+            autoregressive.AutoregressiveVAE(2, 8, 16, width=8, rngs=rngs),
+        ):
+            assert model.decode(jnp.zeros((3, 2))).log_prob(X[:3]).shape == (3,)
+        for network in (vc.Encoder(16, 8, 2, rngs=rngs).encode, models.MLP((16, 2), rngs=rngs)):
+            assert jax.tree.leaves(network(X))[0].shape == (64, 2)
     assert vc.Encoder(16, 8, 2, rngs=jax.random.key(1)).encode(X).mean.shape == (64, 2)
 
 

@@ -42,5 +42,5 @@ def test_the_run_of_nbval_fails_where_it_should(tmp_path, notebook, code, messag
 def test_a_choice_of_no_lesson_is_no_success():
     assert [path.stem[:2] for path in chosen("00,08")] == ["00", "08"]
     assert 5 <= len(chosen("third")) <= 6
-    with pytest.raises(ValueError, match="LESSONS=99 names no lesson"):
+    with pytest.raises(ValueError, match="LESSONS=99 names '99', which is none of 00, "):
         chosen("99")

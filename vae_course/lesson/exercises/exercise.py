@@ -38,18 +38,12 @@ class Exercise:
         for seed, size in enumerate(self.sizes):
             yield self.inputs(np.random.default_rng(seed), *size)
 
-    def diagnose(self, fn: Callable) -> str | None:
-        """None if every answer of `fn` is right, else the message of the mistake it looks like."""
-        for arguments in self.tests():
-            diagnosis = self.compare(fn(*map(_as_jax, arguments)), arguments)
-            if diagnosis:
-                return diagnosis
-        return None
-
     def compare(self, answer, arguments: tuple) -> str | None:
-        """One answer to one test."""
+        """None if an answer to one test is right, else the message of the mistake it looks like."""
         if answer is None:
             return "Your function returns nothing: end it with `return ...`."
+        if not _is_numbers(answer):
+            return f"Return {self.returns}; yours is a {type(answer).__name__}: {str(answer)[:60]}"
         right = self.right(*arguments)
         if _shapes(answer) != _shapes(right):
             return f"Return {self.returns}: {_shapes(right)}; yours is {_shapes(answer)}."
@@ -90,6 +84,14 @@ def _numbers(value) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(part, np.float64)) for part in _parts(value)])
 
 
-def _as_jax(argument):
+def _is_numbers(answer) -> bool:
+    try:
+        _numbers(answer)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def as_jax(argument):
     """Arrays of floats as a lesson has them; numbers, models and functions as they are."""
     return jnp.asarray(argument, jnp.float32) if isinstance(argument, np.ndarray) else argument

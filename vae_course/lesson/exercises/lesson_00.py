@@ -39,7 +39,7 @@ EXERCISES = {
             "That is the average of the logs: the log of a product is their sum.": (
                 lambda p: np.log(p).mean()
             ),
-            "That is the probability itself: its log is asked for.": lambda p: np.prod(p),
+            "That is the probability itself; the exercise asks for its log.": lambda p: np.prod(p),
         },
     ),
     "00.3": Exercise(  # fn(x (n,), mean, std) -> log N(x; mean, std ** 2), (n,)
@@ -57,7 +57,7 @@ EXERCISES = {
             "You divide by std where its square, the variance, belongs.": (
                 lambda x, mean, std: gaussian(x, mean, std, variance=std)
             ),
-            "That is the density itself: its log is asked for.": (
+            "That is the density itself; the exercise asks for its log.": (
                 lambda x, mean, std: np.exp(gaussian(x, mean, std))
             ),
         },

@@ -56,7 +56,7 @@ EXERCISES = {
             "That is the log of the sum: each part has probability 1/k, so subtract log k.": (
                 lambda x, means, std: logsumexp(parts(x, means, std), axis=0)
             ),
-            "That is the average of the logs; asked is the log of the average.": (
+            "You averaged the logs; the exercise asks for the log of the average.": (
                 lambda x, means, std: parts(x, means, std).mean(axis=0)
             ),
             "The constant -log(2π)/2 is missing.": (

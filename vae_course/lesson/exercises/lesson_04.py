@@ -35,8 +35,8 @@ EXERCISES = {
             "That is the log of the sum; the average is lower by log N.": (
                 lambda x, p, q: logsumexp(x + p - q, axis=0)
             ),
-            "That is the average of log w (lesson 05 will want it); asked is the log of the "
-            "average.": lambda x, p, q: (x + p - q).mean(axis=0),
+            "That is the average of log w (lesson 05 will want it); the exercise asks for the log "
+            "of the average.": lambda x, p, q: (x + p - q).mean(axis=0),
         },
     ),
     "04.2": Exercise(  # fn(z (num_samples, d), log_weights (num_samples,)) -> mean, covariance

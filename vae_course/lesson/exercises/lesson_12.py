@@ -40,10 +40,10 @@ EXERCISES = {
             "The mean over images, not the sum: 1/n is missing inside the log.": (
                 lambda q: (information(q)[0] - np.log(len(q)), np.log(len(q)))
             ),
-            "You took the mean of the logs; log of the mean of q is asked for.": (
+            "You took the mean of the logs; the exercise asks for the log of the mean of q.": (
                 lambda q: (np.diag(q).mean() - q.mean(), np.log(len(q)))
             ),
-            "The own image belongs into the mean; without it there is no ceiling.": without_own,
+            "Keep the image's own term in the mean; without it there is no ceiling.": without_own,
             "Swapped: the estimate first, then the ceiling.": lambda q: information(q)[::-1],
             "The ceiling is the log of n, not n.": lambda q: (information(q)[0], len(q)),
         },

@@ -47,7 +47,7 @@ EXERCISES = {
             "Averaging 1/weight downwards gives p(x), not 1/p(x): negate after the mean.": (
                 lambda up, down: (log_mean(up), log_mean(-down))
             ),
-            "You took the mean of the logs; log of the mean weight is asked for.": (
+            "You took the mean of the logs; the exercise asks for the log of the mean.": (
                 lambda up, down: (up.mean(axis=0), -down.mean(axis=0))
             ),
             "The mean over chains, not the sum: the number of chains is missing.": (

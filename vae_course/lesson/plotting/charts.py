@@ -31,7 +31,7 @@ def curves(
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.5, 3.4))
         for (label, (x, y, *error)), mark, line in zip(
-            series.items(), "os^D", ("-", "--", "-.", ":"), strict=False
+            series.items(), cycle("os^DvP"), cycle(("-", "--", "-.", ":")), strict=False
         ):
             fmt = (mark if len(x) <= 30 else "") + line  # marks would hide a fine curve
             ax.errorbar(x, y, *error, fmt=fmt, markersize=4, capsize=2, label=label)

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent
 def recorded(name: str) -> dict:
     """A recorded table: "script" that made it, "date", and "rows", a dict for each run.
 
-    `make results` measures it again.
+    The script measures rows that the table lacks.
 
     Raises:
         ValueError: if no table has this name.
