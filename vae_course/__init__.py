@@ -103,5 +103,5 @@ OLD_NAMES = {
 def __getattr__(name: str):
     """Old names say the new ones."""
     if name in OLD_NAMES:
-        raise AttributeError(f"vae_course 0.2 has no {name}: it is {OLD_NAMES[name]} now")
+        raise AttributeError(f"vae_course has no {name}: it is {OLD_NAMES[name]} now")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

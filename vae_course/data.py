@@ -67,7 +67,7 @@ def load(name: str) -> Dataset:
 
     Raises:
         ValueError: for a name that is not one of the three.
-        RuntimeError: if a download came but is not what its checksum promises.
+        RuntimeError: if a download that began fails, or is not what its checksum promises.
     Warns:
         DataWarning: if the stand-in takes the data's place, a cached file is not
             readable, or a download could not be kept.
@@ -226,7 +226,7 @@ def _dataset(name, arrays) -> Dataset:
 
 
 def _read(path: Path):
-    """The four arrays of a cache file, or None if it is missing or damaged."""
+    """The four arrays of a cache file, or None if it is missing or cannot be read."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in FILES}
@@ -235,7 +235,7 @@ def _read(path: Path):
         return None
     except Exception as error:  # whatever is wrong with a cache, a new copy replaces it
         warnings.warn(
-            f"ignoring the damaged cache {path} ({type(error).__name__}: {error})",
+            f"ignoring the cache {path}, which cannot be read ({type(error).__name__}: {error})",
             DataWarning,
             stacklevel=3,
         )

@@ -187,7 +187,7 @@ CORRUPT = {
 def test_a_corrupt_cache_is_rebuilt_and_says_so(content, served, cache):
     cache.mkdir()
     (cache / "mnist.npz").write_bytes(content)
-    with pytest.warns(DataWarning, match=r"ignoring the damaged cache .*mnist.npz"):
+    with pytest.warns(DataWarning, match=r"ignoring the cache .*mnist.npz"):
         assert_is_small_mnist(vc.load("mnist"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -199,7 +199,7 @@ def test_a_corrupt_cache_without_a_network_is_the_stand_in_and_is_kept(cache, mo
     monkeypatch.setattr(data, "registered", lambda name: closed)
     cache.mkdir()
     (cache / "mnist.npz").write_bytes(b"garbage")
-    with pytest.warns(DataWarning, match="damaged"), pytest.warns(DataWarning, match="STAND-IN"):
+    with pytest.warns(DataWarning, match="cannot be read"), pytest.warns(DataWarning, match="STAND-IN"):
         assert vc.load("mnist").is_stand_in
     assert (cache / "mnist.npz").read_bytes() == b"garbage"  # it is not ours to delete
 
@@ -224,7 +224,7 @@ def read_only(cache, monkeypatch):
 SPOILS = [file_in_its_place, folder_in_place_of_the_file, read_only]
 
 
-@pytest.mark.filterwarnings("ignore:ignoring the damaged cache")  # the folder is one
+@pytest.mark.filterwarnings("ignore:ignoring the cache")  # the folder is one
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_cache_that_cannot_be_written_costs_only_the_copy(spoil, served, cache, monkeypatch):
     spoil(cache, monkeypatch)
