@@ -276,22 +276,22 @@ def gaps(
     if log_p.shape != (len(x),):
         raise ValueError(f"log_p must have shape ({len(x)},), a number per row, got {log_p.shape}")
     best_key, own_key, check_key = jax.random.split(key, 3)
-    _check_converged(model, best, x, check_key, num_samples)
+    _check_converged(model, best, x, check_key)
     reached = np.asarray(elbo(model, best, x, best_key, num_samples=num_samples))
     own = np.asarray(elbo(model, q, x, own_key, num_samples=num_samples))
     return Gaps(np.asarray(log_p) - reached, reached - own)
 
 
-def _check_converged(model, best, x, key, num_samples) -> None:
-    model, x, _ = check(model, best, x, key, num_samples)
+def _check_converged(model, best, x, key) -> None:
+    model, x, _ = check(model, best, x, key, 1)
     if not isinstance(best, Gaussian) or not isinstance(model, Split):
         return
-    # A round without a step: what is left where it stands.
-    _, left = _round(model, _for_each(best, x), x, key, 0.0, 0, num_samples)
+    # A round without a step, of as many draws as a search makes: what is left where it stands.
+    _, left = _round(model, _for_each(best, x), x, key, 0.0, 0, num_samples=8)
     left = np.asarray(left, dtype=float)
     if not _converged(left):
         raise ValueError(
-            f"`best` is not the best q of its family: one more step would gain "
+            "`best` is not the best q of its family: one more step would gain "
             f"{_what_is_left(left)}. Continue the search: vc.fit_posterior(model, best, x, key)"
         )
 
