@@ -32,6 +32,23 @@ def positive_integer(name: str, number) -> int:
     return int(number)
 
 
+def function(name: str, value):
+    """The value itself; ValueError if it cannot be called."""
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, got {value!r}")
+    return value
+
+
+def positive_number(name: str, number) -> float:
+    """Python's float; ValueError if it is not one finite positive number."""
+    try:
+        if np.ndim(number) == 0 and 0 < float(number) < np.inf:
+            return float(number)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{name} must be a positive number, got {' '.join(repr(number).split())[:80]}")
+
+
 def random_key(key) -> jax.Array:
     """The key itself; ValueError if it is not one key of JAX's."""
     if isinstance(key, jax.Array):
@@ -79,6 +96,8 @@ def numbers(name: str, values):
 def _numpy(name: str, values) -> np.ndarray:
     try:
         array = np.asarray(values)
+        if values is None or array.dtype.kind in "Mm" or array.dtype.names:
+            raise ValueError(f"got {array.dtype if array.ndim else values}")
         if np.ma.is_masked(values):
             raise ValueError("some values are masked")
         return array.astype(float) if array.dtype.kind not in "biufcV" else array

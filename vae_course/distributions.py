@@ -7,6 +7,7 @@ an estimator: `bounds.Proposal` says what that takes.
 
 from dataclasses import dataclass, fields
 from functools import wraps
+from numbers import Integral
 from typing import ClassVar
 
 import jax
@@ -22,6 +23,7 @@ from vae_course.checks import (
     float_array,
     is_concrete,
     numbers,
+    positive_integer,
     what_is_where,
 )
 
@@ -85,7 +87,13 @@ class Distribution:
             raise ValueError(f"q[rows] selects along the batch axis only, got [{rows}]")
         if not self.batch_shape:
             return self
-        return self._select(np.asarray(rows) if isinstance(rows, list) else rows)
+        if is_concrete(rows) and not isinstance(rows, slice):
+            try:
+                rows = np.asarray(rows)
+                np.empty((self.batch_shape[0], 0))[rows]  # JAX takes any other row instead
+            except IndexError as error:
+                raise ValueError(f"q[rows] of {self.batch_shape[0]} rows: {error}") from None
+        return self._select(rows)
 
     def _select(self, rows):
         return type(self)(*(getattr(self, name)[rows] for name in self.event_axes))
@@ -552,6 +560,7 @@ def has_kl_formula(q, p) -> bool:
 
 def standard_normal(dim: int) -> Gaussian:
     """The prior of this course, N(0, I) in `dim` dimensions."""
+    dim = positive_integer("dim", dim)
     return Gaussian(jnp.zeros(dim), jnp.zeros(dim))
 
 
@@ -584,7 +593,10 @@ def matrix_product(rows: jax.Array, columns: jax.Array) -> jax.Array:
 
 def sample_axes(sample_shape) -> tuple[int, ...]:
     """`sample_shape` as a tuple; a number n means (n,)."""
-    return (int(sample_shape),) if np.ndim(sample_shape) == 0 else tuple(sample_shape)
+    sizes = (sample_shape,) if np.ndim(sample_shape) == 0 else tuple(sample_shape)
+    if not all(isinstance(size, Integral) and size >= 0 for size in sizes):
+        raise ValueError(f"sample_shape is a number of samples or several, got {sample_shape!r}")
+    return tuple(map(int, sizes))
 
 
 def _solve(cholesky, columns):

@@ -29,6 +29,7 @@ from vae_course.checks import (
     is_concrete,
     matrix,
     positive_integer,
+    positive_number,
     supported,
 )
 from vae_course.compiling import Split, compiled
@@ -132,8 +133,7 @@ def fit_posterior(
         kind = type(q).__name__
         raise ValueError(f"fit_posterior climbs a Gaussian's mean and log_var; q is a {kind}")
     num_steps = positive_integer("num_steps", num_steps)
-    if not (np.ndim(learning_rate) == 0 and learning_rate > 0):
-        raise ValueError(f"learning_rate must be positive, got {learning_rate!r}")
+    learning_rate = positive_number("learning_rate", learning_rate)
     q = _for_each(q, x)
     if not isinstance(model, Split):  # inside compiled code: one round, and nobody to tell
         return _round(model, q, x, key, learning_rate, num_steps, num_samples)[0]
@@ -316,4 +316,4 @@ def active_units(q: Gaussian, *, threshold: float = 0.01) -> np.ndarray:
         )
     if not is_concrete(mean):
         raise ValueError("active_units returns NumPy's numbers: call it outside of jax.jit")
-    return np.asarray(jnp.var(mean, axis=0) > threshold)
+    return np.asarray(jnp.var(mean, axis=0) > positive_number("threshold", threshold))

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from vae_course.checks import positive_integer, positive_number
 from vae_course.distributions import Categorical, Gaussian
 
 
@@ -23,7 +24,7 @@ class FixedGaussian:
     outputs_per_dim: ClassVar[int] = 1
 
     def __post_init__(self):
-        _check_positive("std", self.std)
+        positive_number("std", self.std)
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., d) -> Gaussian over (..., d)."""
@@ -42,12 +43,18 @@ class LearnedGaussian(nnx.Module):
     outputs_per_dim = 1
 
     def __init__(self, num_vars: int, std: float = 1.0):
-        _check_positive("std", std)
-        self.log_var = nnx.Param(jnp.full(num_vars, 2 * jnp.log(std)))
+        std = positive_number("std", std)
+        self.log_var = nnx.Param(jnp.full(positive_integer("num_vars", num_vars), 2 * jnp.log(std)))
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., d) -> Gaussian over (..., d)."""
-        return Gaussian(outputs, jnp.broadcast_to(self.log_var[...], outputs.shape))
+        log_var = self.log_var[...]
+        if len(log_var) not in (1, outputs.shape[-1]):
+            raise ValueError(
+                f"LearnedGaussian has {len(log_var)} variances, for outputs of {outputs.shape[-1]} "
+                "dimensions: num_vars is 1 or that"
+            )
+        return Gaussian(outputs, jnp.broadcast_to(log_var, outputs.shape))
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class GaussianPerPixel:
     outputs_per_dim: ClassVar[int] = 2
 
     def __post_init__(self):
-        _check_positive("min_std", self.min_std)
+        positive_number("min_std", self.min_std)
 
     def __call__(self, outputs: jax.Array) -> Gaussian:
         """(..., 2 d) -> Gaussian over (..., d)."""
@@ -73,8 +80,8 @@ class CategoricalPixels:
     num_levels: int
 
     def __post_init__(self):
-        if self.num_levels < 2:
-            raise ValueError(f"CategoricalPixels needs two levels or more, got {self.num_levels}")
+        if positive_integer("num_levels", self.num_levels) < 2:
+            raise ValueError("CategoricalPixels needs two levels or more, got 1")
 
     @property
     def outputs_per_dim(self) -> int:
@@ -83,8 +90,3 @@ class CategoricalPixels:
     def __call__(self, outputs: jax.Array) -> Categorical:
         """(..., K d) -> Categorical over (..., d)."""
         return Categorical(outputs.reshape(*outputs.shape[:-1], -1, self.num_levels))
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} is a standard deviation and must be positive, got {value}")

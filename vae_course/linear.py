@@ -14,7 +14,14 @@ import numpy as np
 from flax import nnx
 from jax.scipy.linalg import solve_triangular
 
-from vae_course.checks import finite, is_concrete, matrix, numbers, positive_integer
+from vae_course.checks import (
+    finite,
+    is_concrete,
+    matrix,
+    numbers,
+    positive_integer,
+    positive_number,
+)
 from vae_course.distributions import (
     LOG_2PI,
     Gaussian,
@@ -217,7 +224,8 @@ class LinearVAE(nnx.Module):
         self.encoder = nnx.Linear(data_dim, latent_dim, rngs=rngs)
         self.q_log_var = nnx.Param(jnp.zeros(latent_dim))
         kind = nnx.Param if noise_var is None else nnx.Variable  # a Variable is not trained
-        self.log_noise_var = kind(jnp.log(1.0 if noise_var is None else noise_var))
+        noise_var = 1.0 if noise_var is None else positive_number("noise_var", noise_var)
+        self.log_noise_var = kind(jnp.log(noise_var))
 
     def model(self) -> LinearGaussian:
         """The decoder with its prior: what log p(x) is of."""

@@ -1,6 +1,7 @@
 """Networks: an MLP, decoders from z to a distribution over x, encoders from x to one over z."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Protocol
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vae_course.checks import positive_integer
+from vae_course.checks import function, positive_integer, positive_number, random_key
 from vae_course.distributions import Bernoulli, Distribution, Gaussian, standard_normal
 
 
@@ -74,7 +75,7 @@ class MLP(nnx.Module):
         if len(sizes) < 2:
             raise ValueError(f"an MLP has two sizes or more, input and output, got {sizes}")
         rngs = rngs_of(rngs)
-        self.activation = activation
+        self.activation = function("activation", activation)
         self.layers = nnx.data(
             [nnx.Linear(i, o, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
         )
@@ -113,7 +114,7 @@ class Decoder(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
-        self.likelihood = likelihood
+        self.likelihood = function("likelihood", likelihood)
         num_outputs = data_dim * getattr(likelihood, "outputs_per_dim", 1)
         sizes = self.latent_dim, *hidden, num_outputs
         self.mlp = MLP(sizes, activation=activation, rngs=rngs)
@@ -147,7 +148,9 @@ class FourierDecoder(nnx.Module):
         self.latent_dim, hidden, data_dim = checked_sizes(latent_dim, hidden, data_dim)
         latent_dim, rngs = self.latent_dim, rngs_of(rngs)
         num_frequencies = positive_integer("num_frequencies", num_frequencies)
-        frequencies = scale * jax.random.normal(rngs.params(), (latent_dim, num_frequencies))
+        frequencies = positive_number("scale", scale) * jax.random.normal(
+            rngs.params(), (latent_dim, num_frequencies)
+        )
         self.frequencies = nnx.Variable(frequencies)  # not nnx.Param: never trained
         width = latent_dim + 2 * num_frequencies
         self.mlp = MLP((width, *hidden, data_dim), rngs=rngs)
@@ -222,7 +225,10 @@ def layer_sizes(name: str, sizes) -> tuple[int, ...]:
 
 def rngs_of(rngs) -> nnx.Rngs:
     """nnx.Rngs as they are, or made of a seed or a key."""
-    return rngs if isinstance(rngs, nnx.Rngs) else nnx.Rngs(rngs)
+    if isinstance(rngs, nnx.Rngs):
+        return rngs
+    is_seed = isinstance(rngs, Integral) and not isinstance(rngs, bool)
+    return nnx.Rngs(int(rngs) if is_seed else random_key(rngs))
 
 
 def checked_sizes(latent_dim, hidden, data_dim) -> tuple[int, tuple[int, ...], int]:

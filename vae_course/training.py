@@ -4,9 +4,11 @@
 data go to the device once, and each epoch is one compiled call.
 """
 
+import inspect
 import sys
+import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,10 +23,12 @@ from tqdm import tqdm
 from vae_course.bounds import facts_of
 from vae_course.checks import (
     float_array,
+    function,
     not_finite_in,
     outside,
     outside_sentence,
     positive_integer,
+    positive_number,
     random_key,
 )
 from vae_course.compiling import Static, equations, split
@@ -103,6 +107,11 @@ def fit(
         raise ValueError(f"batch_size {batch_size} is larger than the data ({num_rows} rows)")
     if (key is None) == (state is None):
         raise ValueError("fit needs a key to start with, or a state to go on from: one of the two")
+    if not isinstance(model, nnx.Module):
+        raise ValueError(f"fit trains an nnx.Module, got a {type(model).__name__}")
+    _check_called(loss_fn)
+    if on_epoch_end is not None:
+        function("on_epoch_end", on_epoch_end)
     if not (hasattr(tx, "init") and hasattr(tx, "update")):
         raise ValueError(f"tx is an optimiser, such as optax.adam(1e-3); got {tx!r}")
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
@@ -153,7 +162,17 @@ def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:
         num_steps: of the whole training; the first 200 of them, or a quarter if that is
             less, lead up.
     """
+    num_steps = positive_integer("num_steps", num_steps)
+    peak = positive_number("peak", peak)
     return optax.warmup_cosine_decay_schedule(0, peak, min(200, num_steps // 4), num_steps)
+
+
+def _check_called(loss_fn) -> None:
+    """Raises ValueError if it cannot be called as loss_fn(model, batch, key)."""
+    try:
+        inspect.signature(function("loss_fn", loss_fn)).bind(None, None, None)
+    except TypeError as error:
+        raise ValueError(f"fit calls loss_fn(model, batch, key): {error}") from None
 
 
 def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
@@ -164,7 +183,7 @@ def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
         own = jax.tree.map(lambda leaf: leaf, rest)  # the model may change it while it computes
         model = nnx.merge(graphdef.value, params, own)
         before = _plain_attributes(model)
-        loss, metrics = _loss_and_metrics(loss_fn(model, batch, key))
+        loss, metrics = _called(loss_fn, model, batch, key)
         return loss, ({"loss": loss, **metrics}, _rest_of(model, before, rest))
 
     (_, (metrics, rest)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
@@ -172,20 +191,38 @@ def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
     return (optax.apply_updates(params, updates), rest, opt_state), metrics
 
 
-def _loss_and_metrics(found):
-    loss, metrics = found if isinstance(found, tuple) and len(found) == 2 else (found, {})
+def _called(loss_fn, model, batch, key):
+    """The loss and the metrics.
+
+    Raises:
+        ValueError: if loss_fn returns something else, or needs the values of what is traced.
+    """
     try:
-        shapes = {"the loss": jnp.shape(loss)}
-        shapes |= {f"the metric {name!r}": jnp.shape(value) for name, value in metrics.items()}
-        jnp.result_type(loss, *metrics.values())
-    except (AttributeError, TypeError):
+        found = loss_fn(model, batch, key)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        line = traceback.extract_tb(error.__traceback__)[:2][-1]  # that of loss_fn
+        raise ValueError(
+            f"line {line.lineno} of {line.name} ({line.line}) needs the values of an array, but "
+            "loss_fn is compiled, before there are any: use jnp for np, jnp.where for `if`, and "
+            "no float(...)"
+        ) from error
+    loss, metrics = found if isinstance(found, tuple) and len(found) == 2 else (found, {})
+    kinds = jax.Array | np.ndarray | np.generic | float | int
+    if not isinstance(metrics, Mapping) or not all(
+        isinstance(value, kinds) for value in (loss, *metrics.values())
+    ):
         raise ValueError(
             "loss_fn must return a scalar, or a scalar and a dict of scalars; got "
             f"{type(found).__name__}"
-        ) from None
-    for name, shape in shapes.items():
-        if shape:
-            raise ValueError(f"{name} must be a scalar, got shape {shape}: average over the batch")
+        )
+    named = {f"the metric {name!r}": value for name, value in metrics.items()}
+    for name, value in {"the loss": loss, **named}.items():
+        if jnp.shape(value):
+            raise ValueError(
+                f"{name} must be a scalar, got shape {jnp.shape(value)}: average over the batch"
+            )
+    if not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
+        raise ValueError(f"the loss must be a real number to have slopes, got {loss!r}")
     return loss, metrics
 
 
@@ -323,7 +360,7 @@ def _labels(name: str, values):
 def _loss_at(state, data, rows, key, *, graphdef, loss_fn):
     model = nnx.merge(graphdef.value, *state[:2])
     batch = jax.tree.map(lambda array: array[rows], data)
-    return _loss_and_metrics(loss_fn(model, batch, key))[0]
+    return _called(loss_fn, model, batch, key)[0]
 
 
 def _bad_row(model, state, data, key, *, graphdef, loss_fn, tx, batch_size) -> str | None:

@@ -134,7 +134,7 @@ def test_bad_settings_of_a_likelihood_are_named():
         lambda std: likelihoods.LearnedGaussian(1, std=std),
     ):
         for bad in (0.0, -1.0, np.nan):
-            with pytest.raises(ValueError, match=f"must be positive, got {bad}"):
+            with pytest.raises(ValueError, match=f"must be a positive number, got {bad}"):
                 make(bad)
     with pytest.raises(ValueError, match="two levels or more, got 1"):
         likelihoods.CategoricalPixels(1)
