@@ -264,3 +264,6 @@ def test_both_grids_refuse_one_image_and_a_posterior_at_the_edge(linear_gaussian
     narrow = vc.LinearGaussian(jnp.ones((1, 1)), jnp.zeros(1), jnp.float32(0.01))
     with pytest.raises(ValueError, match="edge of the grid"):
         grid(narrow, jnp.array([[6.0]]))
+    flat = vc.LinearGaussian(jnp.eye(2), jnp.zeros(2), jnp.float32(0.01))
+    with pytest.raises(ValueError, match="edge of the grid"):
+        grid(flat, jnp.array([[6.0, 0.0]]))  # in one direction is enough
