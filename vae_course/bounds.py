@@ -26,7 +26,15 @@ from vae_course.checks import (
     random_key,
     supported,
 )
-from vae_course.compiling import Split, Static, compiled, equations, merge, split
+from vae_course.compiling import (
+    Split,
+    Static,
+    compiled,
+    equations,
+    merge,
+    split,
+    without_values,
+)
 from vae_course.distributions import Distribution, has_kl_formula, kl_divergence
 from vae_course.models import Model, check_is_model, prior_of
 from vae_course.streaming import (
@@ -43,6 +51,7 @@ from vae_course.streaming import (
 BLOCK = 512  # samples drawn at once, where all rows of x share them
 PAIRS = 2**15  # samples times rows drawn at once, where each row has its own
 AT_ONCE = 2**11  # of these pairs decoded at once
+MOST = 2**30  # weights that are returned, four gigabytes
 PARTS = 0x70617274  # b"part", which names the keys of the parts of a measurement
 NUMBERS = 2**26  # of them in one array, a quarter of a gigabyte: fewer pairs are decoded at once
 
@@ -92,11 +101,16 @@ def log_weights(
         (num_samples, batch), in nats.
     Raises:
         ValueError: if x is not a matrix, has values that are not finite or that the
-            likelihood does not take, num_samples is not a positive integer, q is not
-            for these x, the model has dropout or batch norm in training mode, or the
-            result is NaN or infinite; it says where.
+            likelihood does not take, num_samples is not a positive integer or too large for
+            all the weights to be kept, q is not for these x, the model has dropout or batch
+            norm in training mode, or the result is NaN or infinite; it says where.
     """
     model, x, num_samples = check(model, q, x, key, num_samples)
+    if num_samples * len(x) > MOST:
+        raise ValueError(
+            f"{num_samples:,} weights for each of {len(x):,} rows do not fit in {MOST // 2**28} "
+            "gigabytes: iwae and elbo take as many samples, and keep none"
+        )
     return _measure("weights", model, q, x, key, num_samples)
 
 
@@ -333,10 +347,12 @@ def facts_of(model, x) -> Facts:
     parts = split(model)  # what is traced here is put together anew: nothing changes in the model
 
     def log_prob(z, x):
-        p = merge(parts).decode(z)
+        with without_values("decode"):
+            p = merge(parts).decode(z)
         seen.append(p)
         try:
-            return p.log_prob(x)
+            with without_values("log_prob"):
+                return p.log_prob(x)
         except (TypeError, ValueError) as error:
             name = type(p).__name__
             reason = str(error).split("\n")[0]

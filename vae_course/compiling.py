@@ -1,6 +1,8 @@
 """Functions of a model, compiled once for each set of shapes; the model stays as it is."""
 
 import copy
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import signature
@@ -64,6 +66,24 @@ def merge(parts):
         return parts.state
     # Variables of its own: those of the state may not be changed where this is traced.
     return nnx.merge(parts.graphdef.value, jax.tree.map(lambda leaf: leaf, parts.state))
+
+
+@contextmanager
+def without_values(name: str):
+    """Around functions of others, called before there are values: a sentence if they need some.
+
+    Raises:
+        ValueError: instead of JAX's page, with the line that needs them.
+    """
+    try:
+        yield
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        line = traceback.extract_tb(error.__traceback__)[1:][:1]  # the first below `with`
+        where = f"line {line[0].lineno} of {line[0].name} ({line[0].line})" if line else "a line"
+        raise ValueError(
+            f"{where} needs the values of an array, but {name} is compiled, before there are any: "
+            "use jnp for np, jnp.where for `if`, and no float(...)"
+        ) from error
 
 
 def equations(jaxpr):

@@ -137,7 +137,7 @@ def registered(name: str) -> dict[str, tuple[str, str]]:
     path = Path(package.submodule_search_locations[0]) / "url_checksums" / f"{name}.txt"
     if not path.is_file():
         raise ImportError(f"this tensorflow-datasets has no addresses of {name}")
-    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     urls = {url.rsplit("/", 1)[1]: (url, sha256) for url, _, sha256, *_ in lines}
     return {key: urls[file] for key, file in FILES.items()}
 

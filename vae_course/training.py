@@ -6,7 +6,6 @@ data go to the device once, and each epoch is one compiled call.
 
 import inspect
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from vae_course.checks import (
     positive_number,
     random_key,
 )
-from vae_course.compiling import Static, equations, split
+from vae_course.compiling import Static, equations, split, without_values
 
 LARGE = 100  # size of data that are better scaled first
 
@@ -192,20 +191,9 @@ def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
 
 
 def _called(loss_fn, model, batch, key):
-    """The loss and the metrics.
-
-    Raises:
-        ValueError: if loss_fn returns something else, or needs the values of what is traced.
-    """
-    try:
+    """The loss and the metrics; ValueError if loss_fn returns something else."""
+    with without_values("loss_fn"):
         found = loss_fn(model, batch, key)
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-        line = traceback.extract_tb(error.__traceback__)[:2][-1]  # that of loss_fn
-        raise ValueError(
-            f"line {line.lineno} of {line.name} ({line.line}) needs the values of an array, but "
-            "loss_fn is compiled, before there are any: use jnp for np, jnp.where for `if`, and "
-            "no float(...)"
-        ) from error
     loss, metrics = found if isinstance(found, tuple) and len(found) == 2 else (found, {})
     kinds = jax.Array | np.ndarray | np.generic | float | int
     if not isinstance(metrics, Mapping) or not all(

@@ -489,6 +489,13 @@ def test_ordinary_calls_are_taken():
     assert vc.Encoder(16, 8, 2, rngs=jax.random.key(1)).encode(X).mean.shape == (64, 2)
 
 
+def measured(decode):
+    """A bound of a model with this `decode`."""
+    model = vae()
+    object.__setattr__(model, "decode", decode)
+    return vc.prior_log_likelihood(model, X, key(), num_samples=2)
+
+
 REFUSED = [
     (lambda: vc.VAE(0, (16,), 16, rngs=0), "latent_dim must be a positive integer, got 0"),
     (lambda: vc.VAE(2, (16, 0), 16, rngs=0), "hidden must be a positive integer, got 0"),
@@ -521,6 +528,12 @@ REFUSED = [
     (
         lambda: MEASURES["iwae"](vae(), vc.standard_normal(2), np.array(["2020-01-01"], "M8[D]")),
         "datetime64",
+    ),
+    (lambda: measured(lambda z: vc.Bernoulli(np.tanh(np.asarray(z)) @ np.ones((2, 16)))), "np"),
+    (lambda: measured(lambda z: vc.Bernoulli(jnp.zeros((len(z), 16)) + float(z[0, 0]))), "float"),
+    (
+        lambda: vc.log_weights(vae(), vc.standard_normal(2), X, key(), num_samples=10**8),
+        "100,000,000 weights for each of 64 rows do not fit in 4 gigabytes: iwae",
     ),
     (lambda: vae().encode(X)[100], "index 100 is out of bounds"),  # JAX takes the last row
     (lambda: vae().encode(X)["a"], "of integer"),

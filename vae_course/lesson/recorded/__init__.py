@@ -17,4 +17,4 @@ def recorded(name: str) -> dict:
     tables = {path.stem: path for path in FOLDER.glob("*.json")}
     if name not in tables:
         raise ValueError(f"no table is called {name!r}: there are {', '.join(sorted(tables))}")
-    return json.loads(tables[name].read_text())
+    return json.loads(tables[name].read_text(encoding="utf-8"))
