@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -78,11 +79,15 @@ def without_values(name: str):
     try:
         yield
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-        line = traceback.extract_tb(error.__traceback__)[1:][:1]  # the first below `with`
-        where = f"line {line[0].lineno} of {line[0].name} ({line[0].line})" if line else "a line"
+        ours = Path(__file__).parent
+        lines = traceback.extract_tb(error.__traceback__)
+        line = next(
+            (one for one in lines if not Path(one.filename).is_relative_to(ours)), lines[-1]
+        )
         raise ValueError(
-            f"{where} needs the values of an array, but {name} is compiled, before there are any: "
-            "use jnp for np, jnp.where for `if`, and no float(...)"
+            f"line {line.lineno} of {line.name} ({line.line}) needs the values of an array, but "
+            f"{name} is compiled, before there are any: use jnp for np, jnp.where for `if`, and no "
+            "float(...)"
         ) from error
 
 
