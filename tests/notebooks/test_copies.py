@@ -96,4 +96,4 @@ def test_the_first_cell_has_six_lines_and_installs_nothing_where_the_package_is(
     monkeypatch.setattr(sys, "path", sys.path.copy())
     shell = {"get_ipython": lambda: SimpleNamespace(run_line_magic=refuse)}
     exec(TransformerManager().transform_cell(source), shell)
-    assert "device: cpu" in capsys.readouterr().out
+    assert "device: " in capsys.readouterr().out
