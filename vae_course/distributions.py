@@ -534,9 +534,17 @@ def kl_divergence(q: Distribution, p: Distribution) -> jax.Array:
 
     Raises:
         TypeError: where there is no formula here; `elbo` samples it then.
+        ValueError: where the result overflows.
     """
     if not has_kl_formula(q, p):
         raise TypeError(f"no formula for KL({type(q).__name__} || {type(p).__name__})")
+    values = _kl_of_normals(q, p)
+    way_out = f": q and p are too far apart for {values.dtype}"
+    finite(f"KL({type(q).__name__} || {type(p).__name__})", values, way_out)
+    return values
+
+
+def _kl_of_normals(q, p) -> jax.Array:
     if isinstance(q, Gaussian) and isinstance(p, Gaussian):
         mean, log_var, p_mean, p_log_var = aligned(q.mean, q.log_var, p.mean, p.log_var)
         ratio = log_var - p_log_var
