@@ -342,6 +342,11 @@ def test_log_weights_that_are_no_numbers_are_named(summary):
     assert float(found) == pytest.approx(1 if summary is vc.effective_sample_size else -np.log(2))
 
 
+def test_weights_that_are_all_zero_have_no_effective_size():
+    with pytest.raises(ValueError, match="all of the log weights are -inf: no sample explains"):
+        vc.effective_sample_size(jnp.full((3, 2), -jnp.inf))
+
+
 # Exact answers.
 
 
@@ -393,6 +398,11 @@ def test_a_covariance_that_is_none_is_named():
     ]:
         with pytest.raises(ValueError, match=says):
             vc.MultivariateNormal(jnp.zeros(2), covariance)
+    for scale in (1e-4, 1.0, 1e4):  # what is symmetric but for rounding depends on the scale
+        covariance = scale * np.array([[2, 1], [1, 2]])
+        vc.MultivariateNormal(jnp.zeros(2), covariance + scale * np.array([[0, 1e-5], [0, 0]]))
+        with pytest.raises(ValueError, match="not symmetric"):
+            vc.MultivariateNormal(jnp.zeros(2), covariance + scale * np.array([[0, 0.01], [0, 0]]))
     covariance = np.float32([[1, 0.9999], [0.9999, 1]])
     q = vc.MultivariateNormal(jnp.zeros(2), covariance)
     x = np.float32([[1, -1], [0.5, 0.5]])
@@ -475,6 +485,7 @@ def test_ordinary_calls_are_taken():
     assert np.isfinite(fit(vae(), number_only)["loss"]).all()
     assert np.isfinite(fit(vae(), pair, [X, np.arange(64)])["loss"]).all()
     assert vc.VAE(np.int64(2), 16, 16, rngs=0).latent_dim == 2
+    assert vc.standard_normal(2).sample(key(), 0).shape == (0, 2)
     for rngs in (0, jax.random.key(0), nnx.Rngs(0)):
         for model in (
             vc.VAE(2, 8, 16, rngs=rngs),
