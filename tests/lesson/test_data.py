@@ -4,7 +4,9 @@ import io
 import re
 import resource
 import socket
+import sys
 import time
+import types
 import warnings
 from http.server import BaseHTTPRequestHandler
 
@@ -144,6 +146,13 @@ def test_from_a_host_that_fails_it_is_the_stand_in_within_ten_seconds(host, says
 def test_without_tensorflow_datasets_it_is_the_stand_in(monkeypatch):
     monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
     with pytest.warns(DataWarning, match="tensorflow-datasets, which knows .*is not installed"):
+        assert_is_the_stand_in(vc.load("mnist"))
+
+
+def test_with_a_tensorflow_datasets_that_is_damaged_it_is_the_stand_in(monkeypatch):
+    half_imported = types.ModuleType("tensorflow_datasets")  # it has no __spec__
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", half_imported)
+    with pytest.warns(DataWarning, match="tensorflow-datasets is damaged"):
         assert_is_the_stand_in(vc.load("mnist"))
 
 
