@@ -26,6 +26,7 @@ from vae_course.inference import active_units, evaluate, fit_posterior, gaps
 from vae_course.linear import LinearGaussian, LinearVAE
 from vae_course.models import MLP, VAE, Decoder, Encoder, FourierDecoder, prior_of
 from vae_course.quadrature import grid_log_likelihood, grid_posterior
+from vae_course.saving import load_model, save
 from vae_course.streaming import log_mean_exp
 from vae_course.training import fit, warmup_cosine
 
@@ -56,11 +57,13 @@ __all__ = [
     "iwae",
     "kl_divergence",
     "load",
+    "load_model",
     "log_mean_exp",
     "log_weights",
     "prior_log_likelihood",
     "prior_of",
     "reverse_ais",
+    "save",
     "standard_normal",
     "warmup_cosine",
 ]

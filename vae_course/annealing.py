@@ -1,13 +1,11 @@
 """Annealed importance sampling (Neal 2001): log p(x) without an encoder, in nats."""
 
-import sys
 import warnings
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from vae_course.bounds import (
     Proposal,
@@ -21,7 +19,7 @@ from vae_course.bounds import (
 from vae_course.checks import matrix, positive_integer, supported
 from vae_course.compiling import Split, compiled
 from vae_course.models import Model, prior_of
-from vae_course.streaming import paced
+from vae_course.streaming import paced, progress
 
 CHAINS_AT_ONCE = 1024  # bounds the memory, and sets the progress bar's step
 TARGET_ACCEPTANCE = 0.65  # at which Hamiltonian Monte Carlo is near its best
@@ -115,7 +113,7 @@ def _in_blocks(model, q, x, sample, key, *, num_chains, num_steps, num_leapfrog)
     ladder = ladder if sample is None else ladder[::-1]
     blocks = []
     total = 2 * num_steps * len(firsts)
-    with tqdm(total=total, unit="step", delay=1, leave=False, file=sys.stdout) as bar:
+    with progress(total, "step", delay=1) as bar:
         for first, block_key in zip(firsts, jax.random.split(key, len(firsts)), strict=True):
             # The last block is filled up with its own rows, so that nothing compiles again.
             picked = np.arange(first, first + rows) % len(x)

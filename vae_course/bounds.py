@@ -35,6 +35,7 @@ from vae_course.compiling import (
     split,
     without_values,
 )
+from vae_course.devices import num_devices, shared_out
 from vae_course.distributions import Distribution, has_kl_formula, kl_divergence
 from vae_course.models import Model, check_is_model, prior_of
 from vae_course.streaming import (
@@ -382,13 +383,14 @@ def _largest_array(jaxpr) -> int:
 def log_likelihood(model, z, x, batch_shape) -> jax.Array:
     """log p(x | z) for z (n, batch, latent_dim), or (n, latent_dim) shared by all x; (n, batch)."""
     check_latents(model, z)
+    x = shared_out(x)
     if not batch_shape:
         p = model.decode(z)
         if hasattr(p, "pairwise_log_prob"):  # one matrix product
             return p.pairwise_log_prob(x)
         return jax.lax.map(lambda one: model.decode(one[None]).log_prob(x), z)
-    samples = max(1, AT_ONCE // len(x))
-    if len(z) <= 2 * samples:
+    samples = max(1, AT_ONCE * num_devices() // len(x))
+    if len(z) <= 2 * samples or jax.default_backend() != "cpu":
         return _log_likelihood_of_pairs(model, z, x)
     # In parts that stay in the processor's cache; the last is filled up.
     parts = -(-len(z) // samples)
@@ -400,12 +402,14 @@ def log_likelihood(model, z, x, batch_shape) -> jax.Array:
 
 
 def _log_likelihood_of_pairs(model, z, x):
-    # Pairs in one row: a decoder of one's own needs to know one leading axis only.
-    p = model.decode(z.reshape(-1, z.shape[-1]))
+    # Pairs in one row: a decoder of one's own needs to know one leading axis only. Those of one
+    # x stand together, so that a device that has some rows of x has their pairs.
+    pairs = len(x), len(z)
+    p = model.decode(shared_out(z.swapaxes(0, 1)).reshape(-1, z.shape[-1]))
     if isinstance(p, Distribution) and len(z) > 1:  # x as it is: nothing is done n times to it
-        return jax.tree.map(lambda leaf: leaf.reshape(*z.shape[:2], *leaf.shape[1:]), p).log_prob(x)
-    x = jnp.broadcast_to(x[None], (len(z), *x.shape)).reshape(-1, x.shape[-1])
-    return p.log_prob(x).reshape(z.shape[:2])
+        p = jax.tree.map(lambda leaf: leaf.reshape(*pairs, *leaf.shape[1:]), p)
+        return p.log_prob(x[:, None]).T
+    return p.log_prob(jnp.repeat(x, len(z), axis=0)).reshape(pairs).T
 
 
 def largest_block(q, facts: Facts, batch: int) -> int:

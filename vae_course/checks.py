@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from vae_course.devices import everywhere
+
 ROUNDING = 1e-5  # how far beyond a support float32 may carry a value: resized images do that
 
 
@@ -84,6 +86,8 @@ def numbers(name: str, values):
     if isinstance(values, jax.core.Tracer):
         return values
     array = values if isinstance(values, jax.Array) else _numpy(name, values)
+    if not getattr(array, "is_fully_addressable", True):
+        array = everywhere(array)  # of several hosts each looks at all of it
     if array.dtype.kind == "c" or jnp.issubdtype(array.dtype, jax.dtypes.extended):
         raise ValueError(f"{name} must be real numbers, got {array.dtype}")
     wanted = jnp.result_type(float)

@@ -12,6 +12,8 @@ from typing import Any
 import jax
 from flax import nnx
 
+from vae_course.devices import everywhere
+
 
 class Static:
     """A value that a program is compiled for. Equal ones share it, also if they hold lists."""
@@ -107,20 +109,20 @@ def compiled(function):
     """`function` of (model, ...), compiled, its keywords static.
 
     Compiled for a model that is `split`, which stays as it is; called as it is for a whole one,
-    inside other compiled code.
+    inside other compiled code. Under a mesh what goes in and what comes out is on every device.
     """
     static = [p.name for p in signature(function).parameters.values() if p.kind == p.KEYWORD_ONLY]
 
     @partial(jax.jit, static_argnames=static)
     @wraps(function)
     def jitted(*args, **options):
-        return function(*map(merge, args), **options)
+        return everywhere(function(*map(merge, args), **options))
 
     @wraps(function)
     def call(model, *args, **options):
         if not isinstance(model, Split):
             return function(model, *args, **options)
-        args = (split(arg) if isinstance(arg, nnx.Module) else arg for arg in args)
-        return jitted(model, *args, **options)
+        args = [split(arg) if isinstance(arg, nnx.Module) else arg for arg in args]
+        return jitted(*everywhere((model, *args)), **options)
 
     return call

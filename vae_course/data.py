@@ -11,7 +11,6 @@ import importlib.util
 import io
 import os
 import struct
-import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -25,6 +24,7 @@ import numpy as np
 import platformdirs
 
 from vae_course.checks import ROUNDING, float_array, random_key
+from vae_course.saving import write_whole
 
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 STAND_IN = "digits"
@@ -253,19 +253,10 @@ def _check(arrays) -> None:
 
 
 def _write(path: Path, arrays) -> None:
-    """Writes beside the target and renames, so that no half-written cache is ever seen."""
     content = io.BytesIO()  # in memory first: a zip file cut short complains even when deleted
     np.savez_compressed(content, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content.getbuffer())
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+        write_whole(path, content.getbuffer())
     except OSError as error:
         warnings.warn(
             f"could not keep a copy in {path.parent} ({error.strerror}): "

@@ -79,14 +79,21 @@ def log_total(carry) -> jax.Array:
     return peak + jnp.log(total)
 
 
+def progress(total: int, unit: str, **options) -> tqdm:
+    """A bar on stdout, since notebooks show stderr in red; of several hosts the first has one."""
+    if jax.process_index():
+        options["disable"] = True
+    return tqdm(total=total, unit=unit, leave=False, file=sys.stdout, **options)
+
+
 def paced(step, carry, total: int, *, unit: str = "block", bar: tqdm | None = None):
     """step(carry, first, stop) -> carry, from 0 to `total` in calls of about half a second.
 
     Between calls an interrupt is heard; a bar shows where one waits for more than a second.
+    Several hosts take one call: their clocks would disagree about what to compute next.
     """
-    first, size = 0, 1
-    options = dict(total=total, unit=unit, delay=1, leave=False, file=sys.stdout)
-    own = tqdm(**options) if bar is None else None
+    first, size = 0, 1 if jax.process_count() == 1 else total
+    own = progress(total, unit, delay=1) if bar is None else None
     try:
         while first < total:
             start, stop = time.perf_counter(), min(first + size, total)

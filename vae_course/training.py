@@ -5,10 +5,10 @@ data go to the device once, and each epoch is one compiled call.
 """
 
 import inspect
-import sys
 import warnings
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from tqdm import tqdm
 
 from vae_course.bounds import facts_of
 from vae_course.checks import (
@@ -30,7 +29,10 @@ from vae_course.checks import (
     positive_number,
     random_key,
 )
-from vae_course.compiling import Static, equations, split, without_values
+from vae_course.compiling import Static, equations, merge, split, without_values
+from vae_course.devices import everywhere, shared_out
+from vae_course.saving import RunFolder
+from vae_course.streaming import progress
 
 LARGE = 100  # size of data that are better scaled first
 
@@ -65,14 +67,20 @@ def fit(
     num_epochs: int,
     batch_size: int,
     tx: optax.GradientTransformation,
+    validation=None,
+    patience: int | None = None,
     on_epoch_end: Callable | None = None,
     state: State | None = None,
+    folder=None,
 ) -> History:
     """Trains `model` in place and returns its history.
 
     Each epoch visits the rows of `data` once, in a new random order; an incomplete last
     batch is dropped. Calling again with the same loss_fn and tx (the same objects) does
-    not compile again.
+    not compile again. An interrupt (Ctrl-C, the stop button) ends training: a warning says so,
+    and the model and the history are those of the epochs that are done.
+
+    Under `jax.set_mesh` with Auto axes each batch is shared out among the devices.
 
     Args:
         model: what it holds besides parameters (running averages, dropout's counters) is
@@ -81,12 +89,24 @@ def fit(
             named function.
         data: an array, or a tuple of arrays of equal length, rows first; frames and lists
             of rows are taken too.
-        tx: the optimiser, from optax.
-        on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. It may change
-            what is not an nnx.Param, such as a weight of the loss kept in the model.
+        tx: the optimiser, from optax; it is given the loss as `value`, too, which
+            optax.contrib.reduce_on_plateau and optax.lbfgs ask for. A schedule counts the
+            steps in the optimiser's state: with `state` or `folder` it goes on, with a key
+            it starts anew. Make it for the steps of all calls together.
+        validation: like `data`: after each epoch the loss and the metrics of all its rows, in
+            evaluation mode and with the same key each time, go into the history, as
+            "validation_loss" and so on.
+        patience: stop early, after so many epochs without a new lowest validation loss. The
+            model is then that of the best epoch; `history.state` is the last epoch's.
+        on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. Training stops if it
+            returns True. It may change what is not an nnx.Param, such as a weight of the
+            loss kept in the model.
         state: instead of a key, `history.state` of an earlier call: training goes on from
             there for num_epochs more, as if it had never stopped. It holds all that the
             model holds; the model given is overwritten.
+        folder: where the training is kept, once in a while and at its end (a twentieth of the
+            time at most). The same call goes on from there, after a kill, say, with the
+            same result as if nothing had happened; num_epochs are all of them.
     Returns:
         "loss" and each metric, averaged over the epoch: arrays (num_epochs,),
         shorter if training stopped. `history.state` holds what to go on from.
@@ -94,9 +114,12 @@ def fit(
         ValueError: for bad data, sizes or epochs, parameters that are not finite, and for
             both or neither of key and state, before any work; if the loss is not finite
             before the first step, with the row of data and its value that make it so; if
-            loss_fn returns something else, or the model changes what no nnx.Variable holds.
+            loss_fn returns something else, or the model changes what no nnx.Variable holds;
+            if `folder` holds another training.
+        What on_epoch_end raises, with the history so far as `error.history`.
     Warns:
-        RuntimeWarning: if an epoch is not finite; the model keeps the last good one.
+        RuntimeWarning: if an epoch is not finite (the model keeps the last good one), if
+            training was interrupted, or if going on moves nothing, since a schedule has ended.
     """
     data = _checked(data)
     num_epochs = positive_integer("num_epochs", num_epochs)
@@ -106,6 +129,8 @@ def fit(
         raise ValueError(f"batch_size {batch_size} is larger than the data ({num_rows} rows)")
     if (key is None) == (state is None):
         raise ValueError("fit needs a key to start with, or a state to go on from: one of the two")
+    if folder is not None and state is not None:
+        raise ValueError("a folder holds the state to go on from: give it with a key alone")
     if not isinstance(model, nnx.Module):
         raise ValueError(f"fit trains an nnx.Module, got a {type(model).__name__}")
     _check_called(loss_fn)
@@ -113,45 +138,189 @@ def fit(
         function("on_epoch_end", on_epoch_end)
     if not (hasattr(tx, "init") and hasattr(tx, "update")):
         raise ValueError(f"tx is an optimiser, such as optax.adam(1e-3); got {tx!r}")
+    if validation is not None:
+        validation = _checked(validation, "validation")
+        _check_alike(data, validation)
+    if patience is not None:
+        patience = positive_integer("patience", patience)
+        if validation is None:
+            raise ValueError("patience needs validation data, whose loss says when to stop")
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
     if state is None:
         state = State(params, tx.init(params), random_key(key), 0, rest)
     elif jax.tree.structure((state.params, state.rest)) != jax.tree.structure((params, rest)):
         raise ValueError("state is of another model: its parameters have other names or number")
-    else:
-        nnx.update(model, state.params, state.rest)
+    state = everywhere(replace(state, rest=_as_arrays(state.rest)))
     if culprit := not_finite_in(state.params, "the model's"):
         raise ValueError(f"{culprit}, before any training: start from a new model")
+    run = Run(state, best=None if patience is None else (state.params, state.rest))
+    kept = None
+    if folder is not None:
+        kept = RunFolder(folder, _started(key, batch_size, patience, data))
+        run = _restored(kept, run, num_epochs)
+    num_epochs += state.epoch
+    nnx.update(model, run.state.params, run.state.rest)
     static = {"graphdef": Static(graphdef), "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
-    trained = state.params, _as_arrays(state.rest), state.opt_state
+    try:
+        _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kept, static)
+    except KeyboardInterrupt:
+        if not run.rows:  # nothing to keep
+            raise
+        warnings.warn(
+            f"training was interrupted: the model is as it was after epoch {run.state.epoch} of "
+            f"{num_epochs}; state=history.state goes on",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    except Exception as error:
+        error.history = run.history()
+        raise
+    finally:
+        if kept is not None:
+            run.keep(kept, now=True)
+            kept.close()
+        last = run.state.params, run.state.rest
+        nnx.update(model, *(last if patience is None else run.best))
+    return run.history()
+
+
+@dataclass
+class Run:
+    """How far a training has come: its state, a dict of numbers an epoch, and the best epoch."""
+
+    state: State
+    best: tuple | None  # parameters and rest, if there is patience
+    rows: list = field(default_factory=list)
+    is_over: bool = False
+
+    def history(self) -> History:
+        names = self.rows[0] if self.rows else ["loss"]
+        kind = jnp.result_type(float)
+        history = History({n: np.array([row[n] for row in self.rows], kind) for n in names})
+        history.state = self.state
+        return history
+
+    def epochs_since_best(self) -> int:
+        losses = [row["validation_loss"] for row in self.rows]
+        return len(losses) - 1 - int(np.argmin(losses))
+
+    def arrays(self) -> dict:
+        """What goes to disk, besides numbers. The key is the caller's."""
+        state = self.state
+        return dict(params=state.params, opt_state=state.opt_state, rest=state.rest, best=self.best)
+
+    def keep(self, folder: RunFolder, *, now: bool = False) -> None:
+        record = {"rows": self.rows, "is_over": self.is_over}
+        folder.save(self.state.epoch, self.arrays(), record, now=now)
+
+
+def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kept, static) -> None:
+    state = run.state
+    if run.is_over or state.epoch >= num_epochs:
+        return
+    data, validation, first = everywhere(data), everywhere(validation), state.epoch + 1
+    trained = state.params, state.rest, state.opt_state
+    if validation is not None:
+        _, culprit = _validated(model, trained, validation, state.key, static)
+        if culprit:
+            raise ValueError(f"the validation loss is not finite before the first step: {culprit}")
     run_epoch = _epoch_for(trained, data, state.key, static)
-    first, rows = state.epoch + 1, []
-    # stdout, because notebooks show stderr in red.
-    with tqdm(total=num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
-        for number in range(first, first + num_epochs):
-            epoch_key = jax.random.fold_in(state.key, number)
-            before = trained
+    with progress(num_epochs - state.epoch, "epoch") as bar:
+        for number in range(first, num_epochs + 1):
+            before, epoch_key = trained, everywhere(jax.random.fold_in(state.key, number))
             trained, metrics, is_finite = run_epoch(trained, data, epoch_key, **static)
+            culprit = None
             if not is_finite:
-                epoch_key = jax.random.clone(epoch_key)
-                culprit = _bad_row(model, before, data, epoch_key, **static)
+                culprit = _bad_row(model, before, data, jax.random.clone(epoch_key), **static)
                 if culprit and number == first:
                     raise ValueError(f"the loss is not finite before the first step: {culprit}")
-                warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=2)
-                break
+            row = {name: value.item() for name, value in jax.device_get(metrics).items()}
+            if is_finite and validation is not None:
+                measured, culprit = _validated(model, trained, validation, state.key, static)
+                row |= measured
+            if culprit or not is_finite:
+                warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=3)
+                return
             params, rest, opt_state = trained
+            if number == first > 1 and _same(params, before[0]):
+                warnings.warn(_MOVES_NOTHING, RuntimeWarning, stacklevel=3)
+            done = State(params, opt_state, state.key, number, rest)
+            run.state, run.rows = done, [*run.rows, row]  # at once, for an interrupt
             nnx.update(model, params, rest)
-            rows.append(jax.device_get(metrics))
+            if patience is not None:
+                run.best = (params, rest) if run.epochs_since_best() == 0 else run.best
+                run.is_over = run.epochs_since_best() >= patience
             bar.update()
-            bar.set_postfix({name: f"{value:.2f}" for name, value in rows[-1].items()})
+            bar.set_postfix({name: f"{value:.2f}" for name, value in row.items()})
             if on_epoch_end is not None:
-                on_epoch_end(number, model)
-                rest = _as_arrays(nnx.split(model, nnx.Param, ...)[2])
+                stop = on_epoch_end(number, model)
+                run.is_over |= isinstance(stop, bool | np.bool_) and bool(stop)
+                rest = everywhere(_as_arrays(nnx.split(model, nnx.Param, ...)[2]))
                 trained = params, rest, opt_state
-            state = State(params, opt_state, state.key, number, rest)
-    history = History({name: np.array([row[name] for row in rows]) for name in metrics})
-    history.state = state
-    return history
+                run.state = replace(done, rest=rest)
+            if run.is_over:
+                return
+            if kept is not None:
+                run.keep(kept)
+
+
+_MOVES_NOTHING = (
+    "the first epoch after going on moved no parameter: has the learning rate's schedule come to "
+    "its end? Make it for the steps of all calls together, vc.warmup_cosine(peak, all steps)"
+)
+
+
+def _started(key, batch_size: int, patience, data) -> dict:
+    """What makes two trainings the same, as JSON has it; the program is taken on trust."""
+    arrays = jax.tree.leaves(data)
+    return {
+        "key": jax.random.key_data(key).tolist(),
+        "batch_size": batch_size,
+        "patience": patience,
+        "shape of data": [list(array.shape) for array in arrays],
+        "checksum of data": [zlib.crc32(np.ascontiguousarray(array)) for array in arrays],
+    }
+
+
+def _restored(kept: RunFolder, run: Run, num_epochs: int) -> Run:
+    found = kept.restore(run.arrays())
+    if found is None:
+        return run
+    arrays, record = found
+    rows = record["rows"]
+    if len(rows) > num_epochs:
+        raise ValueError(
+            f"{kept.folder} holds {len(rows)} epochs, more than num_epochs={num_epochs}: "
+            "num_epochs counts those that are done, too"
+        )
+    best = arrays.pop("best")
+    return Run(State(key=run.state.key, epoch=len(rows), **arrays), best, rows, record["is_over"])
+
+
+def _same(tree, other) -> bool:
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _validated(model, trained, data, key, static) -> tuple[dict, str | None]:
+    """Loss and metrics over all rows, in evaluation mode, and the row that is not finite."""
+    copy = merge(split(model))
+    nnx.update(copy, *trained[:2])
+    copy.eval()
+    graphdef, *arrays = nnx.split(copy, nnx.Param, ...)
+    fixed = dict(graphdef=Static(graphdef), loss_fn=static["loss_fn"])
+    size, num_rows = static["batch_size"], len(jax.tree.leaves(data)[0])
+    key, total = jax.random.fold_in(key, 0), {}  # epochs count from 1
+    for first in range(0, num_rows, size):
+        rows = jnp.arange(first, min(first + size, num_rows))
+        own_key = everywhere(jax.random.fold_in(key, first))
+        loss, metrics = _loss_at(arrays, data, rows, own_key, **fixed)
+        if not np.isfinite(loss):
+            return {}, _bad_row_of(model, arrays, data, rows, own_key, "validation", **fixed)
+        for name, value in {"loss": loss, **metrics}.items():
+            name = f"validation_{name}"
+            total[name] = total.get(name, 0.0) + len(rows) / num_rows * float(value)
+    return total, None
 
 
 def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:
@@ -176,7 +345,7 @@ def _check_called(loss_fn) -> None:
 
 def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
     params, rest, opt_state = state
-    batch = jax.tree.map(lambda array: array[rows], data)
+    batch = jax.tree.map(lambda array: shared_out(array[rows]), data)
 
     def loss_of(params):
         own = jax.tree.map(lambda leaf: leaf, rest)  # the model may change it while it computes
@@ -185,9 +354,11 @@ def _step(state, data, rows, key, *, graphdef, loss_fn, tx):
         loss, metrics = _called(loss_fn, model, batch, key)
         return loss, ({"loss": loss, **metrics}, _rest_of(model, before, rest))
 
-    (_, (metrics, rest)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
-    updates, opt_state = tx.update(grads, opt_state, params)
-    return (optax.apply_updates(params, updates), rest, opt_state), metrics
+    (loss, (metrics, rest)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    extra = dict(value=loss, grad=grads, value_fn=lambda params: loss_of(params)[0])
+    update = optax.with_extra_args_support(tx).update
+    updates, opt_state = update(grads, opt_state, params, **extra)
+    return everywhere(((optax.apply_updates(params, updates), rest, opt_state), metrics))
 
 
 def _called(loss_fn, model, batch, key):
@@ -265,7 +436,9 @@ def _batches(data, key, batch_size):
 def _summary(state, metrics):
     metrics = jax.tree.map(jnp.mean, metrics)
     leaves = [a for a in jax.tree.leaves((metrics, *state[:2])) if _is_float(a)]
-    return metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+    return everywhere(
+        (metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])))
+    )
 
 
 def _is_float(array) -> bool:
@@ -318,24 +491,32 @@ def _has_convolution(jaxpr) -> bool:
     return any(e.primitive.name == "conv_general_dilated" for e in equations(jaxpr))
 
 
-def _checked(data):
+def _checked(data, called: str = "data"):
     """`data` as JAX's arrays on the device: an array, or a tuple of arrays."""
     several = isinstance(data, tuple)
     if isinstance(data, list) and len(data) and all(hasattr(a, "shape") for a in data):
         several = any(np.ndim(a) > 1 for a in data)  # not the rows of one array
     arrays = tuple(data) if several else (data,)
     if not arrays or any(np.ndim(a) == 0 for a in arrays):
-        raise ValueError("data must be an array or a tuple of arrays, rows first")
-    names = [f"array {number} of data" if several else "data" for number in range(len(arrays))]
+        raise ValueError(f"{called} must be an array or a tuple of arrays, rows first")
+    names = [f"array {number} of {called}" if several else called for number in range(len(arrays))]
     first = float_array(names[0], arrays[0])
     arrays = first, *(_labels(name, a) for name, a in zip(names[1:], arrays[1:], strict=True))
     lengths = [len(a) for a in arrays]
     if len(set(lengths)) > 1:
-        raise ValueError(f"the arrays of data must have equal lengths, got {lengths}")
+        raise ValueError(f"the arrays of {called} must have equal lengths, got {lengths}")
     if lengths[0] == 0:
-        raise ValueError("data is empty: no rows")
+        raise ValueError(f"{called} is empty: no rows")
     arrays = tuple(map(jnp.asarray, arrays))
     return arrays if several else arrays[0]
+
+
+def _check_alike(data, validation) -> None:
+    columns, others = ([a.shape[1:] for a in jax.tree.leaves(d)] for d in (data, validation))
+    if columns != others or jax.tree.structure(data) != jax.tree.structure(validation):
+        raise ValueError(
+            f"validation must be like data: its rows have shapes {others}, those of data {columns}"
+        )
 
 
 def _labels(name: str, values):
@@ -347,32 +528,37 @@ def _labels(name: str, values):
 @partial(jax.jit, static_argnames=("graphdef", "loss_fn"))
 def _loss_at(state, data, rows, key, *, graphdef, loss_fn):
     model = nnx.merge(graphdef.value, *state[:2])
-    batch = jax.tree.map(lambda array: array[rows], data)
-    return _called(loss_fn, model, batch, key)[0]
+    batch = jax.tree.map(lambda array: shared_out(array[rows]), data)
+    return everywhere(_called(loss_fn, model, batch, key))
 
 
 def _bad_row(model, state, data, key, *, graphdef, loss_fn, tx, batch_size) -> str | None:
     """The row of data whose loss is not finite although nothing has been learnt from it yet."""
     static = dict(graphdef=graphdef, loss_fn=loss_fn)
     for rows, step_key in zip(*_batches(data, key, batch_size), strict=True):
-        if np.isfinite(_loss_at(state, data, rows, jax.random.clone(step_key), **static)):
-            continue
-        for row in np.asarray(rows).tolist():
-            one = jnp.array([row])
-            if not np.isfinite(_loss_at(state, data, one, jax.random.clone(step_key), **static)):
-                return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row)
-        return f"The loss of a batch is not finite, that of row {int(rows[0])} and others"
+        loss, _ = _loss_at(state, data, rows, jax.random.clone(step_key), **static)
+        if not np.isfinite(loss):
+            return _bad_row_of(model, state, data, rows, step_key, "data", **static)
     return None
 
 
-def _named_row(model, data: np.ndarray, row: int) -> str:
+def _bad_row_of(model, state, data, rows, key, called, **static) -> str:
+    """Which of these rows it is, whose loss is not finite."""
+    for row in np.asarray(rows).tolist():
+        loss, _ = _loss_at(state, data, jnp.array([row]), jax.random.clone(key), **static)
+        if not np.isfinite(loss):
+            return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row, called)
+    return f"The loss of a batch is not finite, that of row {int(rows[0])} and others"
+
+
+def _named_row(model, data: np.ndarray, row: int, called: str) -> str:
     values = data[row].ravel()
     support = _support_of(model, data[row])
     if support is not None:
         bad = np.zeros(data.shape, bool)
         bad[row] = outside(data[row], support)
         if bad.any():
-            return outside_sentence("data", data, bad, support)
+            return outside_sentence(called, data, bad, support)
     column = int(np.abs(values).argmax())
     return (
         f"The loss of row {row} is not finite; its largest value is {values[column]:g}, in column "

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import vae_course as vc
-from vae_course import data
+from vae_course import data, saving
 from vae_course.data import DataWarning
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -227,7 +227,7 @@ def read_only(cache, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(data.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(saving.tempfile, "mkstemp", refuse)
 
 
 SPOILS = [file_in_its_place, folder_in_place_of_the_file, read_only]

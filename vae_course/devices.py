@@ -1,0 +1,54 @@
+"""More than one device: under `jax.set_mesh(mesh)` rows are shared out, all else is everywhere.
+
+The rows of a batch go along the mesh's first axis. Without a mesh nothing happens here, and
+the numbers are the same to float32 rounding: JAX's draws do not depend on the devices.
+"""
+
+import jax
+from jax.sharding import AxisType, PartitionSpec
+
+
+def everywhere(tree):
+    """The tree with all its arrays on every device of the mesh in context, if there is one.
+
+    Raises:
+        ValueError: if the mesh has Explicit axes, as jax.make_mesh makes them by default.
+    """
+    if _axis() is None:
+        return tree
+
+    def copied(leaf):
+        if isinstance(leaf, jax.core.Tracer):
+            return jax.lax.with_sharding_constraint(leaf, PartitionSpec())
+        return jax.device_put(leaf, PartitionSpec()) if hasattr(leaf, "dtype") else leaf
+
+    return jax.tree.map(copied, tree)
+
+
+def shared_out(tree, *, axis: int = 0):
+    """Inside compiled code: the arrays' rows, along `axis`, shared out among the devices."""
+    name = _axis()
+    if name is None:
+        return tree
+    rows = PartitionSpec(*[PartitionSpec.UNCONSTRAINED] * axis, name)
+    return jax.tree.map(lambda a: jax.lax.with_sharding_constraint(a, rows), tree)
+
+
+def num_devices() -> int:
+    """Devices among which the rows are shared out."""
+    name = _axis()
+    return 1 if name is None else jax.sharding.get_abstract_mesh().shape[name]
+
+
+def _axis() -> str | None:
+    """The mesh's first axis; None without a mesh, and inside shard_map, where rows are split."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or AxisType.Manual in mesh.axis_types:
+        return None
+    if AxisType.Explicit in mesh.axis_types:
+        raise ValueError(
+            f"the mesh in context has Explicit axes {mesh.axis_names}, as jax.make_mesh makes them "
+            "by default; here it is axis_types=(jax.sharding.AxisType.Auto,) * "
+            f"{len(mesh.axis_names)}"
+        )
+    return mesh.axis_names[0]
