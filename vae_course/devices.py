@@ -20,7 +20,12 @@ def everywhere(tree):
     def copied(leaf):
         if isinstance(leaf, jax.core.Tracer):
             return jax.lax.with_sharding_constraint(leaf, PartitionSpec())
-        return jax.device_put(leaf, PartitionSpec()) if hasattr(leaf, "dtype") else leaf
+        if not hasattr(leaf, "dtype"):
+            return leaf
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):  # not put onto several hosts
+            numbers = copied(jax.random.key_data(leaf))
+            return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf))
+        return jax.device_put(leaf, PartitionSpec())
 
     return jax.tree.map(copied, tree)
 
@@ -47,8 +52,7 @@ def _axis() -> str | None:
         return None
     if AxisType.Explicit in mesh.axis_types:
         raise ValueError(
-            f"the mesh in context has Explicit axes {mesh.axis_names}, as jax.make_mesh makes them "
-            "by default; here it is axis_types=(jax.sharding.AxisType.Auto,) * "
-            f"{len(mesh.axis_names)}"
+            "the mesh in context has Explicit axes, as jax.make_mesh makes them by default: "
+            f"give it axis_types=(jax.sharding.AxisType.Auto,) * {len(mesh.axis_names)}"
         )
     return mesh.axis_names[0]

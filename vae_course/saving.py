@@ -200,7 +200,7 @@ def _file(path) -> Path:
 
 def _read(path: Path) -> tuple[dict, dict]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file[ABOUT]))
             types = about["types"]
             arrays = {name: _typed(file[name], types[name]) for name in types}
@@ -228,17 +228,18 @@ def _made_of(model) -> dict:
 def _words(module) -> dict:
     words = {}
     for name, value in vars(module).items():
-        if name.startswith("_") or name in MODES or isinstance(value, nnx.Module | nnx.Variable):
+        leaves = jax.tree.leaves(value)
+        if name.startswith("_") or name in MODES or any(hasattr(leaf, "shape") for leaf in leaves):
             continue
-        plain = all(isinstance(leaf, bool | int | float | str) for leaf in jax.tree.leaves(value))
-        if plain or callable(value):
+        plain = all(isinstance(leaf, bool | int | float | str) for leaf in leaves)
+        if plain or callable(value) and not isinstance(value, nnx.Module):
             word = getattr(value, "__name__", None) or repr(value)
             words[name] = re.sub(r" at 0x\w+", "", word)
     return words
 
 
 def _difference(old: dict, new: dict) -> str | None:
-    for place in old.keys() | new.keys():
+    for place in sorted(old.keys() | new.keys()):
         if place not in old or place not in new:
             return f"it has {'no' if place not in old else 'a'} {place}"
         for name in sorted(old[place].keys() & new[place].keys()):
