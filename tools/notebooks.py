@@ -366,7 +366,7 @@ def packed_package() -> str:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for path in sorted((ROOT / "vae_course").rglob("*")):
-            if path.suffix in (".py", ".json"):
+            if path.suffix in (".py", ".json", ".npz"):
                 info = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), (1980, 1, 1, 0, 0, 0))
                 file.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
     return base64.b64encode(content.getvalue()).decode()

@@ -5,7 +5,7 @@ What is not named here is in its room: `vc.likelihoods`, `vc.distributions`, `vc
 """
 
 from vae_course import versions  # noqa: F401, I001  first: it refuses too old a stack
-from vae_course import autoregressive, distributions, inference, likelihoods  # noqa: F401
+from vae_course import autoregressive, distributions, inference, likelihoods, trained  # noqa: F401
 from vae_course.annealing import ais, reverse_ais
 from vae_course.bounds import (
     effective_sample_size,

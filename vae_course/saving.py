@@ -4,8 +4,8 @@ import io
 import json
 import os
 import re
-import tempfile
 import time
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def save(path, model) -> None:
         OSError: if the file cannot be written.
     """
     parts = split(model)
-    arrays = {name: np.asarray(array) for name, array in named_arrays(parts.state).items()}
+    arrays = _on_host(parts.state)
     for name, array in arrays.items():
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN or infinite values: nothing was written")
@@ -82,6 +82,11 @@ def named_arrays(tree) -> dict:
     """name -> array, keys of `jax.random` as their numbers."""
     found = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {_name(path): _numbers(leaf) for path, leaf in found}
+
+
+def _on_host(tree) -> dict[str, np.ndarray]:
+    """Named arrays as NumPy's: then no file depends on the devices."""
+    return {name: np.asarray(array) for name, array in named_arrays(tree).items()}
 
 
 def filled_like(tree, arrays: dict):
@@ -145,7 +150,7 @@ class RunFolder:
                     f"{self.folder} holds a training with another {name} ({started.get(name)}, "
                     f"this one has {value}): choose another folder, or delete that one"
                 )
-        wanted = named_arrays(like)
+        wanted = _on_host(like)
         if difference := different_arrays(shapes, wanted):
             raise ValueError(
                 f"{self.folder} holds a training of another model or optimiser: {difference}"
@@ -160,7 +165,7 @@ class RunFolder:
         if epoch in (0, self.saved) or not (now or self._is_due()):
             return
         start, args = time.perf_counter(), self.ocp.args
-        arrays = named_arrays(tree)
+        arrays = _on_host(tree)
         shapes = {name: np.shape(array) for name, array in arrays.items()}
         record = record | {"started": self.started, "shapes": shapes}
         items = dict(arrays=args.StandardSave(arrays), record=args.JsonSave(record))
@@ -183,13 +188,13 @@ class RunFolder:
 def write_whole(path: Path, content) -> None:
     """Writes beside the target and renames, so that no half-written file is ever seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(content)
         os.replace(part, path)
     except BaseException:
-        os.unlink(part)
+        part.unlink(missing_ok=True)
         raise
 
 

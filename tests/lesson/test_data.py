@@ -227,7 +227,7 @@ def read_only(cache, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(saving.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(saving.Path, "open", refuse)
 
 
 SPOILS = [file_in_its_place, folder_in_place_of_the_file, read_only]

@@ -76,7 +76,10 @@ def test_a_dataclass_of_arrays_comes_back(tmp_path):
     [
         (vc.VAE(2, (8,), 12, rngs=0), r"out_features of \S+ is 7 there, and 8 here"),
         (vc.VAE(3, (7,), 12, rngs=0), "is . there, and . here"),
-        (vc.VAE(2, (7, 7), 12, rngs=0), r"out_features of decoder.mlp.layers.1 is 12 there, and 7 here"),
+        (
+            vc.VAE(2, (7, 7), 12, rngs=0),
+            r"out_features of decoder.mlp.layers.1 is 12 there, and 7 here",
+        ),
         (vc.Decoder(2, (7,), 12, rngs=0), "the kind is VAE there, and Decoder here"),
         (vae(activation=jnp.tanh), "the activation of .* is silu there, and tanh here"),
         (
