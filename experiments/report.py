@@ -12,6 +12,7 @@ from vae_course import lesson
 
 HERE = Path(__file__).parent
 PAPER = {("VAE", 1): 86.76, ("VAE", 5): 86.47, ("VAE", 50): 86.35}
+GFLOP = 2 * 128 * (2 * 784 * 400 + 3 * (400 * 40 + 20 * 400 + 400 * 784)) / 1e9  # a step
 PAPER |= {("IWAE", 5): 85.54, ("IWAE", 50): 84.78}
 
 TEXT = """# Benchmarks
@@ -54,11 +55,15 @@ in one run, in reverse order every other time. Median seconds per epoch; times a
 
 - *The example's loop* is that of [PyTorch's VAE example](https://github.com/pytorch/examples/tree/main/vae),
   written afresh: one image at a time goes from bytes through Pillow to floats, and the loss is
-  read after each batch. *Tensors in memory* is the same loop on shuffled rows of one tensor.
+  read after each batch. *Tensors in memory* is the same loop on shuffled rows of one tensor;
+  *compiled* adds torch.compile and the fused Adam, and reads the loss once an epoch.
 - *A step at a time* is the usual JAX loop: one compiled step, each batch sent from the host.
-- `vc.fit` reaches {share:.0f} % of this machine's matrix-product rate (1024 × 1024, float32,
-  measured in each round). Unrolling the scan and donating its buffers were tried and
-  changed nothing.
+
+Where the time of `vc.fit` goes: its parts, each alone and as often as in an epoch, in one more run.
+The whole takes {whole:.2f} times ({whole_range}) what its parts take together. The products reach
+{products:.0f} % of this machine's rate for matrices of 1024 × 1024 ({gflops:.0f} GFLOP/s).
+
+{parts}
 
 ## Sampling the prior
 
@@ -89,10 +94,9 @@ def published_table() -> tuple[str, str]:
         if row["split"] == "validation":
             tried.append(f"| {stages} | {row['learning_rate']} | {value} |")
             continue
-        name = f"784-{'-'.join(map(str, row['hidden']))}-50 {row['activation']}"
         k = row["stages"][-1][0]
         lines.append(
-            f"| {name} | {'ELBO' if k == 1 else f'L_k, k = {k} at the end'} | {stages} "
+            f"| {network(row)} | {'ELBO' if k == 1 else f'L_k, k = {k} at the end'} | {stages} "
             f"| {row['seed']} | {value} | {row['active_units']} "
             f"| {row['core_seconds'] / 60:.1f} | {row['seconds'] / 60:.1f} |"
         )
@@ -105,22 +109,38 @@ def not_measured() -> str:
     lacking = [setting for setting in SETTINGS if not is_measured(setting, rows)]
     if not lacking:
         return ""
-    names = (f"hidden {s['hidden']}, {s['stages']}, seed {s['seed']}" for s in lacking)
-    return "Not measured yet: " + "; ".join(names) + "."
+    return "Not measured yet: " + "; ".join(map(in_words, lacking)) + "."
+
+
+def in_words(setting: dict) -> str:
+    """A row of the table, as one would say it: "784-200-200-50 tanh by L_5, seed 0"."""
+    k = setting["stages"][-1][0]
+    bound = "the ELBO" if k == 1 else f"L_{k}"
+    return f"{network(setting)} by {bound}, seed {setting['seed']}"
+
+
+def network(setting: dict) -> str:
+    return f"784-{'-'.join(map(str, setting['hidden']))}-50 {setting['activation']}"
 
 
 def epoch_table(epoch: dict) -> str:
     ours = np.array(epoch["vc.fit"])
     lines = ["| loop | seconds | times `vc.fit` |", "|---|---|---|"]
     for name, values in epoch.items():
-        if name == "gflops":
-            continue
         ratio = np.array(values) / ours
         lines.append(
             f"| {name} | {np.median(values):.2f} | {np.median(ratio):.2f} "
             f"({ratio.min():.2f} to {ratio.max():.2f}) |"
         )
     return "\n".join(lines)
+
+
+def parts_table(parts: dict) -> str:
+    lines = ["| part | seconds |", "|---|---|"]
+    for name, values in parts.items():
+        if name != "vc.fit":
+            lines.append(f"| {name} | {np.median(values):.2f} |")
+    return "\n".join([*lines, f"| `vc.fit` | {np.median(parts['vc.fit']):.2f} |"])
 
 
 def draw(prior: dict) -> None:
@@ -139,16 +159,21 @@ def main() -> None:
     speed = json.loads((HERE / "speed.json").read_text())
     published, tried = published_table()
     epoch, prior = speed["epoch"], speed["prior"]
-    gflop = 0.42 * (speed["images"] // 128)
-    share = np.median(gflop / np.array(epoch["vc.fit"]) / np.array(epoch["gflops"]))
+    parts = {name: np.array(values) for name, values in speed["parts"].items()}
+    whole = parts["vc.fit"] / sum(values for name, values in parts.items() if name != "vc.fit")
+    rate = GFLOP * (speed["images"] // 128) / np.median(parts["matrix products"])
     draw(prior)
     text = TEXT.format(
         published=published,
         missing=not_measured(),
         tried=tried,
         epoch=epoch_table(epoch),
-        rounds=len(epoch["gflops"]),
-        share=100 * share,
+        rounds=len(epoch["vc.fit"]),
+        parts=parts_table(parts),
+        whole=np.median(whole),
+        whole_range=f"{whole.min():.2f} to {whole.max():.2f}",
+        products=100 * rate / speed["gflops"],
+        gflops=speed["gflops"],
         ratio=prior["private"] / prior["shared"],
         shared=prior["shared"],
         private=prior["private"],

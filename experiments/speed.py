@@ -1,4 +1,4 @@
-"""Speed side by side: an epoch of the 784-400-20 VAE, and what sampling the prior costs.
+"""Speed: an epoch of the 784-400-20 VAE side by side and in parts, and sampling the prior.
 
 Written to experiments/speed.json, in one run: the contenders take turns, in an order
 that turns round each time. Real or stand-in images cost the same; grey values, as the PyTorch
@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 
 import vae_course as vc
 
-BATCH, ROUNDS, GFLOP = 128, 7, 0.42
+BATCH, ROUNDS = 128, 7
 TX = optax.adam(1e-3)
 
 
@@ -73,6 +74,24 @@ def torch_epochs(batches):
             total += loss.item()
             optimizer.step()
         return total
+
+    return epoch
+
+
+def compiled_torch_epochs(batches):
+    """The best that we know of PyTorch: compiled, Adam in one kernel, the loss read at the end."""
+    optimizer = torch.optim.Adam((model := TorchVAE()).parameters(), lr=1e-3, fused=True)
+    loss_of = torch.compile(model.loss, dynamic=False)
+
+    def epoch():
+        total = torch.zeros(())
+        for x in batches():
+            optimizer.zero_grad()
+            loss = loss_of(x)
+            loss.backward()
+            total += loss.detach()
+            optimizer.step()
+        return total.item()
 
     return epoch
 
@@ -132,8 +151,73 @@ def contenders(images, labels):
             lambda: (x.reshape(-1, 784) for x, _ in loader)
         ),
         "PyTorch, tensors in memory": torch_epochs(in_memory),
+        "PyTorch, tensors in memory, compiled": compiled_torch_epochs(in_memory),
         "JAX, a step at a time": step_by_step_epochs(images),
     }
+
+
+def parts(images):
+    """What an epoch consists of, each part alone, as often as an epoch does it.
+
+    Each step's input is the last one's output, so that nothing is left out or done once.
+    """
+    on_device, num_steps = jnp.asarray(images), len(images) // BATCH
+    keys = jax.random.split(jax.random.key(0), 3)
+    _, params = nnx.split(our_vae(images))
+    sizes = (784, 400), (400, 40), (20, 400), (400, 784)
+    weights, inputs, slopes = (
+        [jax.random.normal(keys[0], shape) for shape in shapes]
+        for shapes in (sizes, [(BATCH, i) for i, _ in sizes], [(BATCH, o) for _, o in sizes])
+    )
+
+    def repeated(step):
+        def steps(carry):
+            return jax.lax.fori_loop(0, num_steps, lambda _, carry: step(carry), carry)
+
+        return jax.jit(steps)
+
+    def products(carry):
+        weights, inputs, slopes = carry
+        outputs = [i @ w for i, w in zip(inputs, weights, strict=True)]
+        to_weights = [i.T @ s for i, s in zip(inputs, slopes, strict=True)]
+        back = [s @ w.T for s, w in zip(slopes[1:], weights[1:], strict=True)]
+        return to_weights, [inputs[0], *back], outputs  # the images need no slope
+
+    def adam(carry):
+        params, state = carry
+        updates, state = TX.update(params, state)
+        return optax.apply_updates(params, updates), state
+
+    def bernoulli(carry):
+        logits, x = carry
+        loss = jax.grad(lambda logits: -vc.Bernoulli(logits).log_prob(x).mean())
+        return logits - loss(logits), x
+
+    def gather(carry):
+        total, rows = carry
+        return total + on_device[rows], (rows + 1) % len(on_device)
+
+    def draws(carry):
+        key, total = carry
+        key, own = jax.random.split(key)
+        return key, total + jax.random.normal(own, total.shape)
+
+    def shuffle():
+        return jax.random.permutation(keys[1], len(on_device))
+
+    rows = shuffle()[:BATCH]
+    runs = {
+        "matrix products": (repeated(products), (weights, inputs, slopes)),
+        "Adam": (repeated(adam), (params, TX.init(params))),
+        "the Bernoulli and its slope": (
+            repeated(bernoulli),
+            (inputs[3] @ weights[3], on_device[rows]),
+        ),
+        "gathering the batches": (repeated(gather), (jnp.zeros((BATCH, 784)), rows)),
+        "draws of z": (repeated(draws), (keys[2], jnp.zeros((BATCH, 20)))),
+        "shuffling": (lambda _: shuffle(), None),
+    }
+    return {name: partial(*run) for name, run in runs.items()}
 
 
 def seconds(function) -> float:
@@ -142,17 +226,14 @@ def seconds(function) -> float:
     return time.perf_counter() - start
 
 
-def side_by_side(images, labels) -> dict:
-    """Seconds an epoch, ROUNDS for each contender, and the machine's rate each round."""
-    runs = contenders(images, labels)
-    for epoch in runs.values():
-        epoch()  # compiles
-    found = {name: [] for name in runs} | {"gflops": []}
+def in_turns(runs) -> dict:
+    """Seconds of each run, ROUNDS of them, in an order that turns round each time."""
+    for run in runs.values():
+        jax.block_until_ready(run())  # compiles
+    found = {name: [] for name in runs}
     for number in range(ROUNDS):
-        names = list(runs) if number % 2 else list(runs)[::-1]
-        for name in names:
+        for name in list(runs) if number % 2 else list(runs)[::-1]:
             found[name].append(seconds(runs[name]))
-        found["gflops"].append(matrix_product_rate())
     return found
 
 
@@ -190,7 +271,9 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "versions": {"torch": torch.__version__, "jax": jax.__version__},
         "images": len(images),
-        "epoch": side_by_side(images, data.train_labels),
+        "epoch": in_turns(contenders(images, data.train_labels)),
+        "parts": in_turns({"vc.fit": fit_epochs(images)} | parts(images)),
+        "gflops": matrix_product_rate(),
         "prior": prior_sampling(images),
     }
     Path(__file__).with_suffix(".json").write_text(json.dumps(table, indent=1) + "\n")

@@ -1,5 +1,6 @@
 """Models and trainings on disk, as named arrays and words: nothing in a file can run code."""
 
+import contextlib
 import io
 import json
 import os
@@ -32,10 +33,10 @@ def save(path, model) -> None:
         path: the file; ".npz" is added where it has no such ending.
         model: an nnx.Module, or a dataclass of arrays.
     Raises:
-        ValueError: if the model's arrays are not finite.
+        ValueError: if the model's arrays are not finite, or `path` is no path.
         OSError: if the file cannot be written.
     """
-    parts = split(model)
+    path, parts = _file(path), split(model)
     arrays = _on_host(parts.state)
     for name, array in arrays.items():
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
@@ -46,7 +47,7 @@ def save(path, model) -> None:
     content = io.BytesIO()
     np.savez(content, **{ABOUT: np.array(json.dumps(about))}, **arrays)
     if jax.process_index() == 0:  # of several hosts one writes
-        write_whole(_file(path), content.getbuffer())
+        write_whole(path, content.getbuffer())
 
 
 def load_model(path, model):
@@ -125,7 +126,8 @@ class RunFolder:
     def __init__(self, folder, started: dict):
         import orbax.checkpoint as ocp  # takes a second to import
 
-        self.ocp, self.started, self.folder = ocp, started, Path(folder).expanduser().absolute()
+        self.ocp, self.started, self.folder = ocp, started, _path("folder", folder).absolute()
+        self.is_new = not self.folder.exists()
         if self.folder.is_file():
             raise ValueError(f"{folder} is a file: training needs a folder of its own")
         options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
@@ -183,6 +185,9 @@ class RunFolder:
 
     def close(self) -> None:
         self.manager.close()
+        if self.is_new and self.saved is None:  # training failed at once
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
 
 def write_whole(path: Path, content) -> None:
@@ -198,8 +203,16 @@ def write_whole(path: Path, content) -> None:
         raise
 
 
+def _path(name: str, path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except TypeError:
+        kind = type(path).__name__
+        raise ValueError(f"{name} must be the name of a place on disk, got a {kind}") from None
+
+
 def _file(path) -> Path:
-    path = Path(path).expanduser()
+    path = _path("path", path)
     return path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
 
 

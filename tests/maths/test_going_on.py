@@ -161,6 +161,15 @@ def test_a_folder_of_another_training_is_refused_and_stays(tmp_path):
     assert kept == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
+def test_a_training_that_fails_at_once_leaves_no_folder(tmp_path):
+    x, y = points()
+    with pytest.raises(ValueError, match="not finite before the first step"):
+        fit(Noisy(), data=(x, 1e30 * y), folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="folder must be the name of a place on disk, got a dict"):
+        fit(Noisy(), folder={})
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="is a file: training needs a folder"):

@@ -1,6 +1,7 @@
 """`save` and `load_model`: the same numbers again, or a sentence; nothing that could run."""
 
 import pickle
+import re
 from functools import partial
 
 import jax
@@ -179,3 +180,25 @@ def test_a_write_that_fails_leaves_the_earlier_file(tmp_path, monkeypatch):
         vc.save(path, vae(1))
     assert path.read_bytes() == good
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_arguments_in_the_wrong_order_are_named(tmp_path):
+    with pytest.raises(ValueError, match="path must be the name of a place on disk, got a VAE"):
+        vc.save(vae(), tmp_path)
+    with pytest.raises(ValueError, match="got a VAE"):
+        vc.load_model(vae(), tmp_path / "model")
+
+
+def test_the_models_that_come_with_the_course_are_what_their_cards_say():
+    """On every tenth test image: within five of its standard errors."""
+    data = vc.load("mnist")
+    generator, own = vc.trained.generator(), vc.trained.vae()
+    x = vc.binarize(data.test_images, jax.random.key(0))[::10]
+    card = (vc.trained.FOLDER / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"log p\(x\) \|(.*) ± (.*) \|(.*) ± (.*) \|", card)
+    for model, mean, error in zip((generator, own), line[::2], line[1::2], strict=True):
+        assert jax.tree.leaves(nnx.state(model))[0].dtype == jnp.float32
+        measured = vc.grid_log_likelihood(model, x).mean()
+        if not data.is_stand_in:
+            assert abs(measured - float(mean)) < 5 * float(error) * 10**0.5
+    assert (vc.elbo(own, own.encode(x), x, jax.random.key(1)) < 0).all()

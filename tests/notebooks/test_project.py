@@ -8,6 +8,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+import yaml
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from processes import environment
@@ -163,3 +164,25 @@ def test_the_first_program_prints_what_the_readme_says(capsys):
     )
     if not namespace["data"].is_stand_in:
         assert abs(measured - promise) < 2
+
+
+def test_the_example_trains_keeps_and_measures(tmp_path):
+    command = [sys.executable, "examples/train.py", "--images", "1024", "--folder", str(tmp_path)]
+    for epochs, batch in ((1, 256), (2, 256)):  # the second goes on from the first
+        words = [*command, "--epochs", str(epochs), "--batch", str(batch)]
+        result = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True)
+        assert re.search(r"1 hosts: validation loss [\d.]+, log p\(x\) -[\d.]+ ±", result.stdout), (
+            result.stderr
+        )
+    assert (tmp_path / "vae.npz").stat().st_size > 1e6
+
+
+def test_the_examples_for_clusters_can_be_read():
+    job = list(yaml.safe_load_all((ROOT / "examples" / "kubernetes.yaml").read_text()))
+    service, pods = job[0], job[1]["spec"]
+    assert pods["template"]["spec"]["subdomain"] == service["metadata"]["name"]
+    command = pods["template"]["spec"]["containers"][0]["command"][-1]
+    name, port, count = re.search(r"--hosts (\S+):(\d+) (\d+) ", command).groups()
+    assert name == f"{job[1]['metadata']['name']}-0.{service['metadata']['name']}"
+    assert int(count) == pods["completions"] == pods["parallelism"]
+    subprocess.run(["bash", "-n", ROOT / "examples" / "slurm.sh"], check=True)
