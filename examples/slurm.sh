@@ -6,8 +6,8 @@
 #SBATCH --gpus-per-node=4
 #SBATCH --cpus-per-task=4
 #SBATCH --time=00:30:00
-#SBATCH --requeue
 set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
-# The folder is one that all hosts see. A job that was cut off goes on from there.
+# Folders that all hosts see; MNIST was downloaded before. After a time-out, submit it again.
+export VAE_COURSE_DATA="$SLURM_SUBMIT_DIR/data"
 srun .venv/bin/python examples/train.py --hosts --folder run --batch 4096

@@ -34,15 +34,19 @@ def options():
 
 def main():
     given = options()
-    if given.hosts is not None:  # before anything else touches JAX
-        address, *numbers = given.hosts or [None, None, None]
-        jax.distributed.initialize(address, *(n and int(n) for n in numbers))
-    devices = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    if given.hosts:  # before anything else touches JAX
+        address, count, number = given.hosts
+        jax.distributed.initialize(address, int(count), int(number))
+    elif given.hosts is not None:
+        jax.distributed.initialize()
+    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
     data = vc.load("mnist")
+    if data.is_stand_in:
+        raise SystemExit("MNIST is not there: download it first, on a machine with a network.")
     images, held_out = data.train_images[:-2_000][: given.images], data.train_images[-2_000:]
     vae = vc.VAE(20, (400,), 784, mean_image=images.mean(axis=0), rngs=nnx.Rngs(0))
     steps = len(images) // given.batch * given.epochs
-    with jax.set_mesh(devices):
+    with jax.set_mesh(mesh):
         history = vc.fit(
             vae,
             vae_loss,
@@ -52,7 +56,7 @@ def main():
             batch_size=given.batch,
             tx=optax.adam(vc.warmup_cosine(2e-3, steps)),
             validation=held_out,
-            folder=given.folder / "training",  # killed? The same command goes on from here.
+            folder=given.folder / "training",  # repeat the command to resume
         )
         vc.save(given.folder / "vae", vae)
         x = vc.binarize(data.test_images[:1000], jax.random.key(2))

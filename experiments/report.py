@@ -18,8 +18,8 @@ PAPER |= {("IWAE", 5): 85.54, ("IWAE", 50): 84.78}
 TEXT = """# Benchmarks
 
 Written by `make bench` (never part of `make test`), on the numbers of
-`vae_course/lesson/recorded/published.json` and `experiments/speed.json`. Two CPU cores; times on
-another machine will differ, ratios less.
+`vae_course/lesson/recorded/published.json` and `experiments/speed.json`. Two CPU cores: times and
+ratios are theirs, and a GPU's will differ.
 
 ## log p(x) of models with one stochastic layer
 
@@ -35,8 +35,8 @@ them beside other work on the same machine.
 Their rows: [Burda, Grosse, Salakhutdinov 2016](https://arxiv.org/abs/1509.00519), Table 1, trained
 for 3,280 passes with the plain gradient; L_5000, no standard error given. "VAE, k samples" averages
 k ELBO terms; that we did not repeat. Our rows for k > 1 use the doubly reparameterised gradient of
-L_k ([Tucker et al. 2019](https://arxiv.org/abs/1810.04152)), of which only a few of the k samples,
-drawn by their weights, are differentiated (an idea of Burda et al. 2016, section 3).
+L_k ([Tucker et al. 2019](https://arxiv.org/abs/1810.04152)); only a few of the k samples, drawn by
+their weights, are differentiated (an idea of Burda et al. 2016, section 3).
 "Stages" are (k, samples differentiated, passes).
 
 What was tried beforehand: trained on the first 50,000 training images, measured on 1,000 of the

@@ -190,8 +190,8 @@ def parts(images):
 
     def bernoulli(carry):
         logits, x = carry
-        loss = jax.grad(lambda logits: -vc.Bernoulli(logits).log_prob(x).mean())
-        return logits - loss(logits), x
+        slope = jax.grad(lambda logits: -vc.Bernoulli(logits).log_prob(x).mean())(logits)
+        return logits - slope, x
 
     def gather(carry):
         total, rows = carry

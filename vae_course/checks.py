@@ -13,6 +13,7 @@ from flax import nnx
 
 from vae_course.devices import everywhere
 
+VALUES = ("value", "raw_value")  # what flax calls the array in a Variable
 ROUNDING = 1e-5  # how far beyond a support float32 may carry a value: resized images do that
 
 
@@ -169,17 +170,19 @@ def outside_sentence(name: str, values, bad, support: tuple[float, float]) -> st
 def not_finite_in(tree, name: str) -> str | None:
     """'vae.decoder.kernel is nan in row 0, column 1', of the first such array in `tree`."""
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-        if not hasattr(leaf, "dtype") or not jnp.issubdtype(leaf.dtype, jnp.floating):
+        if not hasattr(leaf, "dtype") or not jnp.issubdtype(leaf.dtype, jnp.inexact):
             continue
         values = np.asarray(leaf)
         if not np.isfinite(values).all():
-            return f"{_dotted(name, path)} {what_is_where(values, ~np.isfinite(values))}"
+            return f"{name}.{dotted(path)} {what_is_where(values, ~np.isfinite(values))}"
     return None
 
 
-def _dotted(name: str, path) -> str:
-    parts = [str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path]
-    return ".".join([name, *(part for part in parts if part not in ("value", "raw_value"))])
+def dotted(path) -> str:
+    """'decoder.kernel', for the path of an array in a tree; that it is a Variable's is left out."""
+    if len(path) > 1 and isinstance(path[-2], jax.tree_util.DictKey):
+        path = [*path[:-1], *([] if getattr(path[-1], "name", "") in VALUES else path[-1:])]
+    return ".".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
 
 
 def evaluation_mode(model) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 import jax
 import numpy as np
 from flax import nnx
+from jax.experimental import multihost_utils
 
+from vae_course.checks import dotted, not_finite_in
 from vae_course.compiling import split
 from vae_course.devices import everywhere
 
-SHARE = 0.05  # of the time that a training may spend on saving itself
-ABOUT = "(about)"  # the words among the arrays of a file
+SHARE_OF_TIME = 0.05  # of the time that a training may spend on saving itself
+ABOUT_KEY = "(about)"  # the words among the arrays of a file
 MODES = ("deterministic", "use_running_average")  # train() and eval() change them
 
 
@@ -37,17 +39,18 @@ def save(path, model) -> None:
         OSError: if the file cannot be written.
     """
     path, parts = _file(path), split(model)
+    if culprit := not_finite_in(parts.state, type(model).__name__):
+        raise ValueError(f"{culprit}: nothing was written")
     arrays = _on_host(parts.state)
-    for name, array in arrays.items():
-        if array.dtype.kind in "fc" and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds NaN or infinite values: nothing was written")
     types = {name: array.dtype.name for name, array in arrays.items()}
     about = {"vae_course": 1, "types": types, "made of": _made_of(model)}
     arrays = {name: _plain(array) for name, array in arrays.items()}
     content = io.BytesIO()
-    np.savez(content, **{ABOUT: np.array(json.dumps(about))}, **arrays)
-    if jax.process_index() == 0:  # of several hosts one writes
+    np.savez(content, **{ABOUT_KEY: np.array(json.dumps(about))}, **arrays)
+    if jax.process_index() == 0:  # of several hosts one writes, and the others wait
         write_whole(path, content.getbuffer())
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("vae_course.save")
 
 
 def load_model(path, model):
@@ -64,13 +67,12 @@ def load_model(path, model):
         FileNotFoundError: if there is none.
     """
     path = _file(path)
-    about, arrays = _read(path)
+    made_of, arrays = _read(path)
     parts = split(model)
     wanted = named_arrays(parts.state)
-    if difference := _difference(about["made of"], _made_of(model)):
+    if difference := _difference(made_of, _made_of(model)):
         raise ValueError(f"{path.name} holds another model: {difference}")
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if difference := different_arrays(shapes, wanted):
+    if difference := different_arrays(arrays, wanted):
         raise ValueError(f"{path.name} holds another model: {difference}")
     filled = filled_like(parts.state, {name: arrays[name] for name in wanted})
     if isinstance(model, nnx.Module):
@@ -81,8 +83,10 @@ def load_model(path, model):
 
 def named_arrays(tree) -> dict:
     """name -> array, keys of `jax.random` as their numbers."""
-    found = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {_name(path): _numbers(leaf) for path, leaf in found}
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    arrays = {dotted(path): _numbers(leaf) for path, leaf in leaves}
+    assert len(arrays) == len(leaves), "two arrays of one name"
+    return arrays
 
 
 def _on_host(tree) -> dict[str, np.ndarray]:
@@ -94,16 +98,17 @@ def filled_like(tree, arrays: dict):
     """`tree` with the arrays of that name, in its own types and kinds of keys."""
 
     def one(path, leaf):
-        array = arrays[_name(path)]
+        array = arrays[dotted(path)]
         if _is_key(leaf):
             return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
-        return everywhere(jax.numpy.asarray(array, dtype=np.asarray(leaf).dtype))
+        return everywhere(jax.numpy.asarray(array, dtype=jax.numpy.result_type(leaf)))
 
     return jax.tree_util.tree_map_with_path(one, tree)
 
 
-def different_arrays(shapes: dict, wanted: dict) -> str | None:
-    """What differs between the shapes of named arrays and those that are wanted."""
+def different_arrays(found: dict, wanted: dict) -> str | None:
+    """What differs between named arrays, or their shapes, and those that are wanted."""
+    shapes = {name: a if isinstance(a, list | tuple) else np.shape(a) for name, a in found.items()}
     lacking = [name for name in wanted if name not in shapes]
     more = [name for name in shapes if name not in wanted]
     if lacking or more:
@@ -120,7 +125,7 @@ class RunFolder:
     Args:
         started: what has to be the same when it goes on, by name, as JSON has it.
     Raises:
-        ValueError: if the folder holds something else.
+        ValueError: if it is no folder, or holds something else, found out by `restore`.
     """
 
     def __init__(self, folder, started: dict):
@@ -173,14 +178,12 @@ class RunFolder:
         items = dict(arrays=args.StandardSave(arrays), record=args.JsonSave(record))
         self.manager.save(epoch, args=args.Composite(**items))
         self.saved, end = epoch, time.perf_counter()
-        self.next = end + (end - start) / SHARE
+        self.next = end + (end - start) / SHARE_OF_TIME
 
     def _is_due(self) -> bool:
         due = time.perf_counter() >= self.next
         if jax.process_count() == 1:
             return due
-        from jax.experimental import multihost_utils
-
         return bool(multihost_utils.broadcast_one_to_all(np.array(due)))  # one clock for all
 
     def close(self) -> None:
@@ -219,17 +222,16 @@ def _file(path) -> Path:
 def _read(path: Path) -> tuple[dict, dict]:
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            about = json.loads(str(file[ABOUT]))
+            about = json.loads(str(file[ABOUT_KEY]))
             types = about["types"]
             arrays = {name: _typed(file[name], types[name]) for name in types}
-            about["made of"]
+            return about["made of"], arrays
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} is not a file that vc.save wrote, or is damaged ({error})"
         ) from error
-    return about, arrays
 
 
 def _made_of(model) -> dict:
@@ -265,11 +267,6 @@ def _difference(old: dict, new: dict) -> str | None:
                 of = f" of {place}" if place else ""
                 return f"the {name}{of} is {old[place][name]} there, and {new[place][name]} here"
     return None
-
-
-def _name(path) -> str:
-    parts = (str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
-    return ".".join(part for part in parts if part not in ("value", "raw_value"))
 
 
 def _is_key(leaf) -> bool:

@@ -4,6 +4,7 @@
 data go to the device once, and each epoch is one compiled call.
 """
 
+import contextlib
 import inspect
 import warnings
 import zlib
@@ -29,9 +30,9 @@ from vae_course.checks import (
     positive_number,
     random_key,
 )
-from vae_course.compiling import Static, equations, merge, split, without_values
+from vae_course.compiling import Static, equations, split, without_values
 from vae_course.devices import everywhere, shared_out
-from vae_course.saving import RunFolder
+from vae_course.saving import RunFolder, different_arrays, named_arrays
 from vae_course.streaming import progress
 
 LARGE = 100  # size of data that are better scaled first
@@ -116,7 +117,7 @@ def fit(
             before the first step, with the row of data and its value that make it so; if
             loss_fn returns something else, or the model changes what no nnx.Variable holds;
             if `folder` holds another training.
-        What on_epoch_end raises, with the history so far as `error.history`.
+        Whatever on_epoch_end or the disk raise, with the history so far as `error.history`.
     Warns:
         RuntimeWarning: if an epoch is not finite (the model keeps the last good one), if
             training was interrupted, or if going on moves nothing, since a schedule has ended.
@@ -146,25 +147,33 @@ def fit(
         if validation is None:
             raise ValueError("patience needs validation data, whose loss says when to stop")
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+    start = State(params, tx.init(params), jnp.zeros(()), 0, rest)
     if state is None:
-        state = State(params, tx.init(params), random_key(key), 0, rest)
-    elif jax.tree.structure((state.params, state.rest)) != jax.tree.structure((params, rest)):
-        raise ValueError("state is of another model: its parameters have other names or number")
+        state = replace(start, key=random_key(key))
+    elif difference := different_arrays(named_arrays(_arrays(state)), named_arrays(_arrays(start))):
+        raise ValueError(f"state is of another model or optimiser: {difference}")
     state = everywhere(replace(state, rest=_as_arrays(state.rest)))
     if culprit := not_finite_in(state.params, "the model's"):
         raise ValueError(f"{culprit}, before any training: start from a new model")
     run = Run(state, best=None if patience is None else (state.params, state.rest))
-    kept = None
+    disk = None
     if folder is not None:
-        kept = RunFolder(folder, _started(key, batch_size, patience, data))
-        run = _restored(kept, run, num_epochs)
+        disk = RunFolder(folder, _started(key, batch_size, patience, data, validation))
+        run = _restored(disk, run, num_epochs)
     num_epochs += state.epoch
     nnx.update(model, run.state.params, run.state.rest)
     static = {"graphdef": Static(graphdef), "loss_fn": loss_fn, "tx": tx, "batch_size": batch_size}
     try:
-        _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kept, static)
+        try:
+            _train(run, model, data, validation, patience, num_epochs, on_epoch_end, disk, static)
+        finally:
+            last = run.state.params, run.state.rest
+            nnx.update(model, *(last if patience is None else run.best))
+            if disk is not None:
+                with contextlib.closing(disk):
+                    run.keep(disk, now=True)
     except KeyboardInterrupt:
-        if not run.rows:  # nothing to keep
+        if not run.metrics:  # nothing to keep
             raise
         warnings.warn(
             f"training was interrupted: the model is as it was after epoch {run.state.epoch} of "
@@ -175,46 +184,43 @@ def fit(
     except Exception as error:
         error.history = run.history()
         raise
-    finally:
-        if kept is not None:
-            run.keep(kept, now=True)
-            kept.close()
-        last = run.state.params, run.state.rest
-        nnx.update(model, *(last if patience is None else run.best))
     return run.history()
 
 
 @dataclass
 class Run:
-    """How far a training has come: its state, a dict of numbers an epoch, and the best epoch."""
+    """How far a training has come: its state, the metrics of each epoch, and the best epoch."""
 
     state: State
     best: tuple | None  # parameters and rest, if there is patience
-    rows: list = field(default_factory=list)
+    metrics: list = field(default_factory=list)
     is_over: bool = False
 
     def history(self) -> History:
-        names = self.rows[0] if self.rows else ["loss"]
+        names = self.metrics[0] if self.metrics else ["loss"]
         kind = jnp.result_type(float)
-        history = History({n: np.array([row[n] for row in self.rows], kind) for n in names})
+        history = History({n: np.array([row[n] for row in self.metrics], kind) for n in names})
         history.state = self.state
         return history
 
     def epochs_since_best(self) -> int:
-        losses = [row["validation_loss"] for row in self.rows]
+        losses = [row["validation_loss"] for row in self.metrics]
         return len(losses) - 1 - int(np.argmin(losses))
 
     def arrays(self) -> dict:
         """What goes to disk, besides numbers. The key is the caller's."""
-        state = self.state
-        return dict(params=state.params, opt_state=state.opt_state, rest=state.rest, best=self.best)
+        return _arrays(self.state) | {"best": self.best}
 
-    def keep(self, folder: RunFolder, *, now: bool = False) -> None:
-        record = {"rows": self.rows, "is_over": self.is_over}
-        folder.save(self.state.epoch, self.arrays(), record, now=now)
+    def keep(self, disk: RunFolder, *, now: bool = False) -> None:
+        record = {"metrics": self.metrics, "is_over": self.is_over}
+        disk.save(self.state.epoch, self.arrays(), record, now=now)
 
 
-def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kept, static) -> None:
+def _arrays(state: State) -> dict:
+    return dict(params=state.params, opt_state=state.opt_state, rest=state.rest)
+
+
+def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, disk, static) -> None:
     state = run.state
     if run.is_over or state.epoch >= num_epochs:
         return
@@ -238,6 +244,11 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kep
             if is_finite and validation is not None:
                 measured, culprit = _validated(model, trained, validation, state.key, static)
                 row |= measured
+            if run.metrics and row.keys() != run.metrics[0].keys():
+                raise ValueError(
+                    f"the epochs before have metrics {', '.join(run.metrics[0])}, this loss_fn and "
+                    f"its validation give {', '.join(row)}"
+                )
             if culprit or not is_finite:
                 warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=3)
                 return
@@ -245,7 +256,7 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kep
             if number == first > 1 and _same(params, before[0]):
                 warnings.warn(_MOVES_NOTHING, RuntimeWarning, stacklevel=3)
             done = State(params, opt_state, state.key, number, rest)
-            run.state, run.rows = done, [*run.rows, row]  # at once, for an interrupt
+            run.state, run.metrics = done, [*run.metrics, row]  # at once, for an interrupt
             nnx.update(model, params, rest)
             if patience is not None:
                 run.best = (params, rest) if run.epochs_since_best() == 0 else run.best
@@ -260,8 +271,8 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, kep
                 run.state = replace(done, rest=rest)
             if run.is_over:
                 return
-            if kept is not None:
-                run.keep(kept)
+            if disk is not None:
+                run.keep(disk)
 
 
 _MOVES_NOTHING = (
@@ -270,31 +281,34 @@ _MOVES_NOTHING = (
 )
 
 
-def _started(key, batch_size: int, patience, data) -> dict:
+def _started(key, batch_size: int, patience, data, validation) -> dict:
     """What makes two trainings the same, as JSON has it; the program is taken on trust."""
-    arrays = jax.tree.leaves(data)
-    return {
+    started = {
         "key": jax.random.key_data(key).tolist(),
         "batch_size": batch_size,
         "patience": patience,
-        "shape of data": [list(array.shape) for array in arrays],
-        "checksum of data": [zlib.crc32(np.ascontiguousarray(array)) for array in arrays],
     }
+    for name, arrays in {"data": data, "validation": validation}.items():
+        arrays = jax.tree.leaves(arrays)
+        started[f"shape of {name}"] = [list(array.shape) for array in arrays]
+        started[f"checksum of {name}"] = [zlib.crc32(np.ascontiguousarray(a)) for a in arrays]
+    return started
 
 
-def _restored(kept: RunFolder, run: Run, num_epochs: int) -> Run:
-    found = kept.restore(run.arrays())
+def _restored(disk: RunFolder, run: Run, num_epochs: int) -> Run:
+    found = disk.restore(run.arrays())
     if found is None:
         return run
     arrays, record = found
-    rows = record["rows"]
-    if len(rows) > num_epochs:
+    metrics = record["metrics"]
+    if len(metrics) > num_epochs:
         raise ValueError(
-            f"{kept.folder} holds {len(rows)} epochs, more than num_epochs={num_epochs}: "
+            f"{disk.folder} holds {len(metrics)} epochs, more than num_epochs={num_epochs}: "
             "num_epochs counts those that are done, too"
         )
     best = arrays.pop("best")
-    return Run(State(key=run.state.key, epoch=len(rows), **arrays), best, rows, record["is_over"])
+    state = State(key=run.state.key, epoch=len(metrics), **arrays)
+    return Run(state, best, metrics, record["is_over"])
 
 
 def _same(tree, other) -> bool:
@@ -304,23 +318,27 @@ def _same(tree, other) -> bool:
 
 def _validated(model, trained, data, key, static) -> tuple[dict, str | None]:
     """Loss and metrics over all rows, in evaluation mode, and the row that is not finite."""
-    copy = merge(split(model))
-    nnx.update(copy, *trained[:2])
+    copy = nnx.merge(static["graphdef"].value, *trained[:2])
     copy.eval()
     graphdef, *arrays = nnx.split(copy, nnx.Param, ...)
     fixed = dict(graphdef=Static(graphdef), loss_fn=static["loss_fn"])
     size, num_rows = static["batch_size"], len(jax.tree.leaves(data)[0])
     key, total = jax.random.fold_in(key, 0), {}  # epochs count from 1
-    for first in range(0, num_rows, size):
-        rows = jnp.arange(first, min(first + size, num_rows))
-        own_key = everywhere(jax.random.fold_in(key, first))
+    pieces = [jnp.arange(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
+    keys = [everywhere(jax.random.fold_in(key, first)) for first in range(0, num_rows, size)]
+    for rows, own_key in zip(pieces, keys, strict=True):
         loss, metrics = _loss_at(arrays, data, rows, own_key, **fixed)
-        if not np.isfinite(loss):
-            return {}, _bad_row_of(model, arrays, data, rows, own_key, "validation", **fixed)
         for name, value in {"loss": loss, **metrics}.items():
             name = f"validation_{name}"
-            total[name] = total.get(name, 0.0) + len(rows) / num_rows * float(value)
-    return total, None
+            total[name] = total.get(name, 0.0) + len(rows) / num_rows * value
+    total = {name: float(value) for name, value in total.items()}
+    if np.isfinite(total["validation_loss"]):
+        return total, None
+    for rows, own_key in zip(pieces, keys, strict=True):
+        loss, _ = _loss_at(arrays, data, rows, jax.random.clone(own_key), **fixed)
+        if not np.isfinite(loss):
+            break
+    return {}, _bad_row_of(model, arrays, data, rows, own_key, "validation", **fixed)
 
 
 def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:

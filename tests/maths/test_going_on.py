@@ -14,6 +14,7 @@ import pytest
 from flax import nnx
 
 import vae_course as vc
+from vae_course import saving
 
 EPOCHS, BATCH = 10, 20
 NUM_STEPS = EPOCHS * 100 // BATCH
@@ -149,6 +150,7 @@ def test_a_folder_of_another_training_is_refused_and_stays(tmp_path):
         "another checksum of data": {"data": (x, y + 1)},
         "another shape of data": {"data": (x[:60], y[:60])},
         "another model or optimiser": {"tx": BY_MOMENTUM},
+        "another shape of validation": {"validation": (x, y)},
         "holds 2 epochs, more than num_epochs=1": {"num_epochs": 1},
     }.items():
         with pytest.raises(ValueError, match=message):
@@ -159,6 +161,43 @@ def test_a_folder_of_another_training_is_refused_and_stays(tmp_path):
     with pytest.raises(ValueError, match="a folder holds the state"):
         fit(Noisy(), state=state, folder=tmp_path)
     assert kept == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_another_loss_is_refused_and_stays_good(whole, tmp_path):
+    def bare(model, batch, key):
+        return squared_error(model, batch, key)[0]
+
+    fit(Noisy(), num_epochs=4, folder=tmp_path)
+    fixed = dict(key=jax.random.key(0), num_epochs=EPOCHS, batch_size=BATCH, tx=SCHEDULED)
+    with pytest.raises(ValueError, match="have metrics loss, size, this loss_fn .* give loss"):
+        vc.fit(Noisy(), bare, points(), **fixed, folder=tmp_path)
+    model = Noisy()
+    fit(model, folder=tmp_path)
+    assert_same(model, whole[0])
+
+
+def test_a_state_of_other_sizes_or_another_optimiser_is_refused():
+    state = fit(vc.MLP((3, 5, 3), rngs=0), num_epochs=1).state
+    for message, model, tx in (
+        (r"its \S+ has shape \(5,\), this one's \(4,\)", vc.MLP((3, 4, 3), rngs=0), SCHEDULED),
+        ("it has", vc.MLP((3, 5, 3), rngs=0), BY_MOMENTUM),
+    ):
+        with pytest.raises(ValueError, match=f"another model or optimiser: {message}"):
+            fit(model, num_epochs=1, state=state, tx=tx)
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_copy_only(whole, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saving.RunFolder, "save", full)
+    model = Noisy()
+    with pytest.raises(OSError, match="No space left") as raised:
+        fit(model, num_epochs=2, folder=tmp_path)
+    assert len(raised.value.history["loss"]) == raised.value.history.state.epoch
+    wanted = Noisy()
+    fit(wanted, num_epochs=raised.value.history.state.epoch)
+    assert_same(model, wanted)
 
 
 def test_a_training_that_fails_at_once_leaves_no_folder(tmp_path):

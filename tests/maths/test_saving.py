@@ -61,6 +61,24 @@ def test_all_that_a_model_holds_comes_back(tmp_path):
     )
 
 
+class Values(nnx.Module):
+    """Names that flax uses inside its variables."""
+
+    def __init__(self, start):
+        self.kernel = nnx.Param(jnp.full(2, start))
+        self.value = nnx.Linear(1, 2, rngs=nnx.Rngs(start))
+        self.raw_value = nnx.Param(jnp.full(2, start + 0.5))
+
+
+def test_arrays_whose_names_flax_uses_too_come_back(tmp_path):
+    model, other = Values(1), Values(2)
+    vc.save(tmp_path / "values", model)
+    vc.load_model(tmp_path / "values", other)
+    np.testing.assert_array_equal(other.value.kernel[...], model.value.kernel[...])
+    np.testing.assert_array_equal(other.kernel[...], [1, 1])
+    np.testing.assert_array_equal(other.raw_value[...], [1.5, 1.5])
+
+
 def test_a_dataclass_of_arrays_comes_back(tmp_path):
     model = vc.LinearGaussian(np.ones((3, 2)), np.arange(3.0), 0.5)
     vc.save(tmp_path / "linear", model)
@@ -162,8 +180,14 @@ def test_a_model_that_is_not_finite_is_not_written_over_a_good_one(tmp_path):
     good = path.read_bytes()
     bias = model.decoder.mlp.layers[0].bias
     bias[...] = bias[...].at[3].set(jnp.nan)
-    with pytest.raises(ValueError, match=r"decoder.mlp.layers.0.bias holds NaN .*: nothing was"):
+    with pytest.raises(
+        ValueError, match=r"VAE.decoder.mlp.layers.0.bias is nan in row 3: nothing was"
+    ):
         vc.save(path, model)
+    own = Own(0)
+    own.half[...] = own.half[...].at[1].set(jnp.nan)
+    with pytest.raises(ValueError, match="Own.half is nan in row 1"):
+        vc.save(path, own)
     assert path.read_bytes() == good
 
 
