@@ -244,14 +244,14 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, dis
             if is_finite and validation is not None:
                 measured, culprit = _validated(model, trained, validation, state.key, static)
                 row |= measured
+            if culprit or not is_finite:
+                warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=3)
+                return
             if run.metrics and row.keys() != run.metrics[0].keys():
                 raise ValueError(
                     f"the epochs before have metrics {', '.join(run.metrics[0])}, this loss_fn and "
                     f"its validation give {', '.join(row)}"
                 )
-            if culprit or not is_finite:
-                warnings.warn(_not_finite(number, culprit, data), RuntimeWarning, stacklevel=3)
-                return
             params, rest, opt_state = trained
             if number == first > 1 and _same(params, before[0]):
                 warnings.warn(_MOVES_NOTHING, RuntimeWarning, stacklevel=3)

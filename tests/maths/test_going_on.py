@@ -315,6 +315,34 @@ def test_validation_that_cannot_be_right_is_named_before_training():
         fit(Noisy(), patience=0, validation=points(30))
 
 
+class Growing(nnx.Module):
+    def __init__(self):
+        self.size = nnx.Param(jnp.ones(()))
+
+
+@pytest.mark.parametrize(("data", "validation"), [(1.0, 2e9), (2e9, 1.0)])
+def test_values_that_overflow_in_time_stop_training_and_leave_the_last_good_model(data, validation):
+    """The size grows tenfold an epoch; (value * size)^4 overflows at the second or so."""
+
+    def loss(model, x, key):
+        held = jax.lax.stop_gradient(jnp.mean(x * model.size[...]) ** 4)
+        return held - model.size[...]
+
+    def tenfold(updates, state, params):
+        return jax.tree.map(lambda p: 9 * p, params), state
+
+    tx = optax.GradientTransformation(lambda params: optax.EmptyState(), tenfold)
+    model = Growing()
+    fixed = dict(key=jax.random.key(0), num_epochs=5, batch_size=2, tx=tx)
+    x, held_out = np.full((2, 1), data), np.full((2, 1), validation)
+    with pytest.warns(RuntimeWarning, match="ended with values that are not finite"):
+        history = vc.fit(model, loss, x, validation=held_out, **fixed)
+    done = history.state.epoch
+    assert 0 <= done < 5
+    assert len(history["loss"]) == done
+    assert float(model.size[...]) == 10**done
+
+
 @pytest.mark.parametrize(
     "tx",
     [
