@@ -30,13 +30,19 @@ def everywhere(tree):
     return jax.tree.map(copied, tree)
 
 
-def shared_out(tree, *, axis: int = 0):
-    """Inside compiled code: the arrays' rows, along `axis`, shared out among the devices."""
+def shared_out(tree):
+    """Inside compiled code: the arrays' rows shared out among the devices."""
     name = _axis()
     if name is None:
         return tree
-    rows = PartitionSpec(*[PartitionSpec.UNCONSTRAINED] * axis, name)
-    return jax.tree.map(lambda a: jax.lax.with_sharding_constraint(a, rows), tree)
+
+    def parted(array):
+        try:
+            return jax.lax.with_sharding_constraint(array, PartitionSpec(name))
+        except ValueError:  # not compiled after all: there rows must divide by the devices
+            return array
+
+    return jax.tree.map(parted, tree)
 
 
 def num_devices() -> int:

@@ -5,9 +5,12 @@ import io
 import json
 import os
 import re
+import signal
+import threading
 import time
 import uuid
-import zipfile
+import zlib
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -20,8 +23,9 @@ from vae_course.compiling import split
 from vae_course.devices import everywhere
 
 SHARE_OF_TIME = 0.05  # of the time that a training may spend on saving itself
-ABOUT_KEY = "(about)"  # the words among the arrays of a file
-MODES = ("deterministic", "use_running_average")  # train() and eval() change them
+ABOUT, ARRAYS = "about", "arrays/"  # the parts of a file
+# train() and eval() change the first two; arrays are loaded in the types that the model has.
+NOT_COMPARED = ("deterministic", "use_running_average", "dtype", "param_dtype")
 
 
 def save(path, model) -> None:
@@ -42,11 +46,14 @@ def save(path, model) -> None:
     if culprit := not_finite_in(parts.state, type(model).__name__):
         raise ValueError(f"{culprit}: nothing was written")
     arrays = _on_host(parts.state)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biufcV":
+            raise ValueError(f"{name} holds {array.dtype}, no numbers: nothing was written")
     types = {name: array.dtype.name for name, array in arrays.items()}
-    about = {"vae_course": 1, "types": types, "made of": _made_of(model)}
-    arrays = {name: _plain(array) for name, array in arrays.items()}
+    about = {"vae_course": 1, "types": types, "made of": made_of(model)}
+    parts = {ARRAYS + name: _plain(array) for name, array in arrays.items()}
     content = io.BytesIO()
-    np.savez(content, **{ABOUT_KEY: np.array(json.dumps(about))}, **arrays)
+    np.savez(content, **{ABOUT: np.array(json.dumps(about))}, **parts)
     if jax.process_index() == 0:  # of several hosts one writes, and the others wait
         write_whole(path, content.getbuffer())
     if jax.process_count() > 1:
@@ -58,7 +65,7 @@ def load_model(path, model):
 
     Args:
         model: a new one of the same kind and sizes. An nnx.Module is filled in place, in the
-            types that it has (a file may hold float16, say).
+            types that it has (a file may hold float16, say). Functions are compared by name.
     Returns:
         the model.
     Raises:
@@ -67,12 +74,12 @@ def load_model(path, model):
         FileNotFoundError: if there is none.
     """
     path = _file(path)
-    made_of, arrays = _read(path)
+    words, arrays = _read(path)
     parts = split(model)
     wanted = named_arrays(parts.state)
-    if difference := _difference(made_of, _made_of(model)):
-        raise ValueError(f"{path.name} holds another model: {difference}")
-    if difference := different_arrays(arrays, wanted):
+    difference = different_words(words, made_of(model)) or different_arrays(arrays, wanted)
+    difference = difference or _what_does_not_fit(arrays, wanted)
+    if difference:
         raise ValueError(f"{path.name} holds another model: {difference}")
     filled = filled_like(parts.state, {name: arrays[name] for name in wanted})
     if isinstance(model, nnx.Module):
@@ -85,7 +92,10 @@ def named_arrays(tree) -> dict:
     """name -> array, keys of `jax.random` as their numbers."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     arrays = {dotted(path): _numbers(leaf) for path, leaf in leaves}
-    assert len(arrays) == len(leaves), "two arrays of one name"
+    if len(arrays) < len(leaves):
+        raise ValueError(
+            "two arrays have one name: no dots in the names of a model's parts, please"
+        )
     return arrays
 
 
@@ -128,10 +138,11 @@ class RunFolder:
         ValueError: if it is no folder, or holds something else, found out by `restore`.
     """
 
-    def __init__(self, folder, started: dict):
+    def __init__(self, folder, started: dict, model):
         import orbax.checkpoint as ocp  # takes a second to import
 
         self.ocp, self.started, self.folder = ocp, started, _path("folder", folder).absolute()
+        self.made_of = made_of(model)
         self.is_new = not self.folder.exists()
         if self.folder.is_file():
             raise ValueError(f"{folder} is a file: training needs a folder of its own")
@@ -144,28 +155,35 @@ class RunFolder:
         if self.saved is None:
             return None
         args = self.ocp.args
-        try:
-            record = self.manager.restore(
-                self.saved, args=args.Composite(record=args.JsonRestore())
-            )["record"]
-            started, shapes = record["started"], record["shapes"]
-        except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"{self.folder} holds something else than a training") from error
+        record = self._read(record=args.JsonRestore())["record"]
+        if not isinstance(record, dict) or not record.keys() >= {"started", "made of", "shapes"}:
+            raise ValueError(f"{self.folder} holds something else than a training")
+        started, shapes = record["started"], record["shapes"]
         for name, value in self.started.items():
             if started.get(name) != value:
                 raise ValueError(
                     f"{self.folder} holds a training with another {name} ({started.get(name)}, "
                     f"this one has {value}): choose another folder, or delete that one"
                 )
+        if difference := different_words(record["made of"], self.made_of):
+            raise ValueError(f"{self.folder} holds a training of another model: {difference}")
         wanted = _on_host(like)
         if difference := different_arrays(shapes, wanted):
             raise ValueError(
                 f"{self.folder} holds a training of another model or optimiser: {difference}"
             )
-        kept = self.manager.restore(
-            self.saved, args=args.Composite(arrays=args.StandardRestore(wanted))
-        )["arrays"]
+        kept = self._read(arrays=args.StandardRestore(wanted))["arrays"]
         return filled_like(like, kept), record
+
+    def _read(self, **items):
+        try:
+            return self.manager.restore(self.saved, args=self.ocp.args.Composite(**items))
+        except Exception as error:  # of many kinds
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            raise ValueError(
+                f"{self.folder} holds something else than a training, or is damaged ({reason}): "
+                "choose another folder, or delete that one"
+            ) from error
 
     def save(self, epoch: int, tree, record: dict, *, now: bool) -> None:
         """Keeps the tree and the record: at once, or if little of the time goes into saving."""
@@ -174,9 +192,10 @@ class RunFolder:
         start, args = time.perf_counter(), self.ocp.args
         arrays = _on_host(tree)
         shapes = {name: np.shape(array) for name, array in arrays.items()}
-        record = record | {"started": self.started, "shapes": shapes}
+        record = record | {"started": self.started, "made of": self.made_of, "shapes": shapes}
         items = dict(arrays=args.StandardSave(arrays), record=args.JsonSave(record))
-        self.manager.save(epoch, args=args.Composite(**items))
+        with undisturbed():
+            self.manager.save(epoch, args=args.Composite(**items))
         self.saved, end = epoch, time.perf_counter()
         self.next = end + (end - start) / SHARE_OF_TIME
 
@@ -193,6 +212,22 @@ class RunFolder:
                 self.folder.rmdir()
 
 
+@contextlib.contextmanager
+def undisturbed():
+    """An interrupt is heard afterwards: half a save would be in the way of the next."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if heard:
+        raise KeyboardInterrupt
+
+
 def write_whole(path: Path, content) -> None:
     """Writes beside the target and renames, so that no half-written file is ever seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,11 +242,10 @@ def write_whole(path: Path, content) -> None:
 
 
 def _path(name: str, path) -> Path:
-    try:
+    if isinstance(path, str | os.PathLike) and str(path):
         return Path(path).expanduser()
-    except TypeError:
-        kind = type(path).__name__
-        raise ValueError(f"{name} must be the name of a place on disk, got a {kind}") from None
+    got = "''" if path == "" else f"a {type(path).__name__}"
+    raise ValueError(f"{name} must be the name of a place on disk, got {got}")
 
 
 def _file(path) -> Path:
@@ -222,20 +256,22 @@ def _file(path) -> Path:
 def _read(path: Path) -> tuple[dict, dict]:
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            about = json.loads(str(file[ABOUT_KEY]))
+            about = json.loads(str(file[ABOUT]))
             types = about["types"]
-            arrays = {name: _typed(file[name], types[name]) for name in types}
+            arrays = {name: _typed(file[ARRAYS + name], types[name]) for name in types}
             return about["made of"], arrays
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
-    except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError:  # a folder, or not ours to read
+        raise
+    except Exception as error:  # what a damaged archive raises is of many kinds
         raise ValueError(
             f"{path} is not a file that vc.save wrote, or is damaged ({error})"
         ) from error
 
 
-def _made_of(model) -> dict:
-    """What a model is besides its arrays: kinds, sizes, names of functions, by place."""
+def made_of(model) -> dict:
+    """What a model is besides its arrays: kinds, sizes, functions by name, in words by place."""
     if not isinstance(model, nnx.Module):
         return {"": {"kind": type(model).__name__}}
     return {
@@ -248,24 +284,58 @@ def _made_of(model) -> dict:
 def _words(module) -> dict:
     words = {}
     for name, value in vars(module).items():
-        leaves = jax.tree.leaves(value)
-        if name.startswith("_") or name in MODES or any(hasattr(leaf, "shape") for leaf in leaves):
-            continue
-        plain = all(isinstance(leaf, bool | int | float | str) for leaf in leaves)
-        if plain or callable(value) and not isinstance(value, nnx.Module):
-            word = getattr(value, "__name__", None) or repr(value)
-            words[name] = re.sub(r" at 0x\w+", "", word)
+        is_array = any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(value))
+        if not (name.startswith("_") or name in NOT_COMPARED or is_array):
+            words[name] = _word(value)
     return words
 
 
-def _difference(old: dict, new: dict) -> str | None:
-    for place in sorted(old.keys() | new.keys()):
-        if place not in old or place not in new:
-            return f"it has {'no' if place not in old else 'a'} {place}"
+def _word(value) -> str:
+    """A value in words that are the same in the next process."""
+    if isinstance(value, nnx.Module | nnx.Variable):
+        return type(value).__name__  # its arrays and its own words say the rest
+    if isinstance(value, partial):
+        return f"{_word(value.func)} with {_word(value.args)}, {_word(value.keywords)}"
+    if isinstance(value, np.ndarray | jax.Array):
+        return f"{value.shape} {zlib.crc32(np.ascontiguousarray(value))}"
+    if isinstance(value, dict):
+        return str({str(name): _word(value[name]) for name in value})
+    if isinstance(value, list | tuple | set | frozenset):
+        words = [_word(part) for part in value]
+        return f"({', '.join(sorted(words) if isinstance(value, set | frozenset) else words)})"
+    if name := getattr(value, "__name__", None):
+        code = getattr(value, "__code__", None)
+        inside = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+        if code is not None and (inside or name == "<lambda>"):
+            return f"{name} {code.co_names} {_word(inside)}"
+        return name
+    if " at 0x" in repr(value) and hasattr(value, "__dict__"):
+        return f"{type(value).__name__} {_word(vars(value))}"
+    return re.sub(r" at 0x\w+", "", repr(value))
+
+
+def different_words(old: dict, new: dict) -> str | None:
+    """What two models have in common in place and name, but not in kind or value."""
+    for place in sorted(old.keys() & new.keys()):
         for name in sorted(old[place].keys() & new[place].keys()):
             if old[place][name] != new[place][name]:
                 of = f" of {place}" if place else ""
                 return f"the {name}{of} is {old[place][name]} there, and {new[place][name]} here"
+    return None
+
+
+def _what_does_not_fit(arrays: dict, wanted: dict) -> str | None:
+    """The array whose type cannot become the wanted one without loss of more than digits."""
+    for name, leaf in wanted.items():
+        old, new = arrays[name], jax.numpy.result_type(leaf)
+        fits = jax.numpy.can_cast(old.dtype, new, "same_kind")
+        if fits:
+            with np.errstate(over="ignore"):
+                cast = old.astype(new)
+            is_whole = jax.numpy.issubdtype(new, jax.numpy.integer)
+            fits = np.array_equal(cast, old) if is_whole else np.isfinite(cast).all()
+        if not fits:
+            return f"its {name}, {old.dtype}, has values that {new} does not hold"
     return None
 
 

@@ -78,8 +78,8 @@ def fit(
 
     Each epoch visits the rows of `data` once, in a new random order; an incomplete last
     batch is dropped. Calling again with the same loss_fn and tx (the same objects) does
-    not compile again. An interrupt (Ctrl-C, the stop button) ends training: a warning says so,
-    and the model and the history are those of the epochs that are done.
+    not compile again. Once an epoch is done, an interrupt (Ctrl-C, the stop button) ends training
+    with a warning, and the model and the history are those of the epochs done.
 
     Under `jax.set_mesh` with Auto axes each batch is shared out among the devices.
 
@@ -98,7 +98,8 @@ def fit(
             evaluation mode and with the same key each time, go into the history, as
             "validation_loss" and so on.
         patience: stop early, after so many epochs without a new lowest validation loss. The
-            model is then that of the best epoch; `history.state` is the last epoch's.
+            model is then that of the best epoch; `history.state` is the last epoch's. With
+            `state` the count begins anew.
         on_epoch_end: called as on_epoch_end(epoch, model), epoch from 1. Training stops if it
             returns True. It may change what is not an nnx.Param, such as a weight of the
             loss kept in the model.
@@ -107,7 +108,9 @@ def fit(
             model holds; the model given is overwritten.
         folder: where the training is kept, once in a while and at its end (a twentieth of the
             time at most). The same call goes on from there, after a kill, say, with the
-            same result as if nothing had happened; num_epochs are all of them.
+            same result as if nothing had happened; num_epochs are all of them. Other data,
+            another key, size or kind of model are refused; the numbers in tx, loss_fn and the
+            initial weights are taken on trust.
     Returns:
         "loss" and each metric, averaged over the epoch: arrays (num_epochs,),
         shorter if training stopped. `history.state` holds what to go on from.
@@ -147,6 +150,8 @@ def fit(
         if validation is None:
             raise ValueError("patience needs validation data, whose loss says when to stop")
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+    if not isinstance(state, State | None):
+        raise ValueError(f"state is history.state of an earlier call, got a {type(state).__name__}")
     start = State(params, tx.init(params), jnp.zeros(()), 0, rest)
     if state is None:
         state = replace(start, key=random_key(key))
@@ -158,7 +163,7 @@ def fit(
     run = Run(state, best=None if patience is None else (state.params, state.rest))
     disk = None
     if folder is not None:
-        disk = RunFolder(folder, _started(key, batch_size, patience, data, validation))
+        disk = RunFolder(folder, _started(key, batch_size, patience, data, validation), model)
         run = _restored(disk, run, num_epochs)
     num_epochs += state.epoch
     nnx.update(model, run.state.params, run.state.rest)
@@ -265,7 +270,7 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, dis
             bar.set_postfix({name: f"{value:.2f}" for name, value in row.items()})
             if on_epoch_end is not None:
                 stop = on_epoch_end(number, model)
-                run.is_over |= isinstance(stop, bool | np.bool_) and bool(stop)
+                run.is_over |= _is_true(stop)
                 rest = everywhere(_as_arrays(nnx.split(model, nnx.Param, ...)[2]))
                 trained = params, rest, opt_state
                 run.state = replace(done, rest=rest)
@@ -275,9 +280,17 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, dis
                 run.keep(disk)
 
 
+def _is_true(value) -> bool:
+    """Whether it is True, Python's, NumPy's or JAX's; no other value is."""
+    kinds = bool | np.bool_ | np.ndarray | jax.Array
+    return (
+        isinstance(value, kinds) and np.array_equal(value, True) and np.asarray(value).dtype == bool
+    )
+
+
 _MOVES_NOTHING = (
-    "the first epoch after going on moved no parameter: has the learning rate's schedule come to "
-    "its end? Make it for the steps of all calls together, vc.warmup_cosine(peak, all steps)"
+    "the first epoch after going on moved no parameter: if the learning rate's schedule has come "
+    "to its end, make it for the steps of all calls together, vc.warmup_cosine(peak, all steps)"
 )
 
 
@@ -392,6 +405,9 @@ def _called(loss_fn, model, batch, key):
             "loss_fn must return a scalar, or a scalar and a dict of scalars; got "
             f"{type(found).__name__}"
         )
+    for name in metrics:
+        if not isinstance(name, str) or name == "loss":
+            raise ValueError(f"a metric needs a name of its own, not {name!r}")
     named = {f"the metric {name!r}": value for name, value in metrics.items()}
     for name, value in {"the loss": loss, **named}.items():
         if jnp.shape(value):

@@ -1,9 +1,11 @@
 """`fit` that stops and goes on: killed, interrupted, stopped early; the result is the same."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -155,7 +157,7 @@ def test_a_folder_of_another_training_is_refused_and_stays(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=message):
             fit(Noisy(), **{"num_epochs": 3} | options, folder=tmp_path)
-    with pytest.raises(ValueError, match="another model or optimiser: .*bias"):
+    with pytest.raises(ValueError, match="another model: the kind is Noisy there, and MLP here"):
         fit(vc.MLP((3, 4, 3), rngs=0), num_epochs=3, folder=tmp_path)
     state = fit(Noisy(), num_epochs=1).state
     with pytest.raises(ValueError, match="a folder holds the state"):
@@ -205,8 +207,60 @@ def test_a_training_that_fails_at_once_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="not finite before the first step"):
         fit(Noisy(), data=(x, 1e30 * y), folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(ValueError, match="folder must be the name of a place on disk, got a dict"):
-        fit(Noisy(), folder={})
+    for bad, got in (({}, "a dict"), ("", "''")):
+        with pytest.raises(ValueError, match=f"folder must be the name of a place .*, got {got}"):
+            fit(Noisy(), folder=bad)
+
+
+def test_a_folder_of_another_kind_of_model_is_refused(tmp_path):
+    def train(activation):
+        mlp = vc.MLP((3, 4, 3), activation=activation, rngs=0)
+        return fit(mlp, num_epochs=1, folder=tmp_path)
+
+    train(nnx.silu)
+    train(nnx.silu)
+    with pytest.raises(ValueError, match="another model: the activation is silu there, and tanh"):
+        train(jnp.tanh)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # orbax's own
+def test_a_damaged_folder_is_named(tmp_path):
+    fit(Noisy(), num_epochs=1, folder=tmp_path)
+    for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        good = path.read_bytes()
+        for bad in (b"", good[: len(good) // 2], b"[]"):
+            path.write_bytes(bad)
+            with contextlib.suppress(ValueError):  # some files are notes that nobody needs
+                fit(Noisy(), num_epochs=1, folder=tmp_path)
+        path.write_bytes(good)
+    fit(Noisy(), num_epochs=1, folder=tmp_path)
+
+
+def test_an_interrupt_while_it_is_saved_is_heard_afterwards(whole, tmp_path, monkeypatch):
+    save, calls = saving.RunFolder.save, []
+
+    def interrupted(self, *args, **options):
+        if len(calls) == 2 and not options["now"]:
+            real = self.manager.save
+
+            def half_way(*words, **more):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)  # where Python would hear it
+                return real(*words, **more)
+
+            monkeypatch.setattr(self.manager, "save", half_way)
+            self.next = 0
+        calls.append(1)
+        return save(self, *args, **options)
+
+    monkeypatch.setattr(saving.RunFolder, "save", interrupted)
+    with pytest.warns(RuntimeWarning, match="after epoch 3 of 10"):
+        history = fit(Noisy(), folder=tmp_path)
+    np.testing.assert_array_equal(history["loss"], whole[1]["loss"][:3])
+    monkeypatch.undo()
+    model = Noisy()
+    fit(model, folder=tmp_path)
+    assert_same(model, whole[0])
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -268,7 +322,31 @@ def test_patience_stops_and_leaves_the_best_epochs_model(tmp_path, in_folder):
 def test_true_from_on_epoch_end_stops_and_nothing_else_does():
     history = fit(Noisy(), on_epoch_end=lambda epoch, model: epoch == 3)
     assert len(history["loss"]) == history.state.epoch == 3
-    assert len(fit(Noisy(), num_epochs=2, on_epoch_end=lambda epoch, model: epoch)["loss"]) == 2
+    for true in (np.bool_(True), jnp.array(True), np.array(True)):
+        assert len(fit(Noisy(), on_epoch_end=lambda epoch, model, t=true: t)["loss"]) == 1
+    for other in (1, 1.0, "True", [True], np.ones(2, bool), jnp.array(1.0), [[1], [1, 2]], False):
+        history = fit(Noisy(), num_epochs=2, on_epoch_end=lambda epoch, model, o=other: o)
+        assert len(history["loss"]) == 2
+
+
+@pytest.mark.parametrize("name", ["loss", 3])
+def test_a_metric_needs_a_name_of_its_own(name):
+    def loss(model, batch, key):
+        found = squared_error(model, batch, key)[0]
+        return found, {name: found}
+
+    with pytest.raises(ValueError, match=f"a metric needs a name of its own, not {name!r}"):
+        vc.fit(
+            Noisy(), loss, points(), key=jax.random.key(0), num_epochs=1, batch_size=5, tx=SCHEDULED
+        )
+
+
+def test_a_history_is_no_state():
+    history = fit(Noisy(), num_epochs=1)
+    with pytest.raises(
+        ValueError, match=r"state is history.state of an earlier call, got a History"
+    ):
+        fit(Noisy(), state=history)
 
 
 def test_what_on_epoch_end_raises_brings_the_history():
