@@ -361,12 +361,14 @@ def picture_of(notebook) -> bytes:
 # bundle: copies that can be uploaded to Colab or shared from a drive.
 
 
-def packed_package() -> str:
+@functools.cache
+def packed_package(with_models: bool = False) -> str:
     """The package as a zip file in base 64, the same bytes whenever it is packed."""
+    kinds = {".py", ".json"} | ({".npz"} if with_models else set())
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for path in sorted((ROOT / "vae_course").rglob("*")):
-            if path.suffix in (".py", ".json", ".npz"):
+            if path.suffix in kinds:
                 info = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), (1980, 1, 1, 0, 0, 0))
                 file.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
     return base64.b64encode(content.getvalue()).decode()
@@ -374,16 +376,17 @@ def packed_package() -> str:
 
 def bundle(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    first = BUNDLED_FIRST_CELL.format(package=packed_package())
     for path in NOTEBOOKS:
         notebook = read(path)
+        package = packed_package(any("vc.trained" in cell.source for cell in notebook.cells))
         notebook.cells[0].source = without_badge(notebook.cells[0].source)
         cell = code_cells(notebook)[0]
-        cell.source = first
+        cell.source = BUNDLED_FIRST_CELL.format(package=package)
         # Jupyter's and Colab's ways to fold a cell's source away.
         cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
         write(folder / path.name, notebook)
-    print(f"{len(NOTEBOOKS)} lessons in {folder}, {len(first) // 1000} kB each for the package")
+    size = len(packed_package()) // 1000
+    print(f"{len(NOTEBOOKS)} lessons in {folder}, {size} kB each for the package")
 
 
 # publish: the address stands in pyproject.toml; all that names it follows.
