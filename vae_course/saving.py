@@ -147,8 +147,9 @@ class RunFolder:
         if self.folder.is_file():
             raise ValueError(f"{folder} is a file: training needs a folder of its own")
         options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
-        self.manager = ocp.CheckpointManager(self.folder, options=options)
-        self.saved, self.next = self.manager.latest_step(), 0.0
+        with self._named():
+            self.manager = ocp.CheckpointManager(self.folder, options=options)
+            self.saved, self.next = self.manager.latest_step(), 0.0
 
     def restore(self, like):
         """(tree like `like`, record), or None if nothing was kept yet."""
@@ -176,10 +177,18 @@ class RunFolder:
         return filled_like(like, kept), record
 
     def _read(self, **items):
-        try:
+        with self._named():
             return self.manager.restore(self.saved, args=self.ocp.args.Composite(**items))
-        except Exception as error:  # of many kinds
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+    @contextlib.contextmanager
+    def _named(self):
+        """What orbax raises for a folder that it cannot read, as one sentence."""
+        try:
+            yield
+        except PermissionError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ValueError(
                 f"{self.folder} holds something else than a training, or is damaged ({reason}): "
                 "choose another folder, or delete that one"

@@ -228,8 +228,8 @@ def test_a_damaged_folder_is_named(tmp_path):
     fit(Noisy(), num_epochs=1, folder=tmp_path)
     for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
         good = path.read_bytes()
-        for bad in (b"", good[: len(good) // 2], b"[]"):
-            path.write_bytes(bad)
+        for bad in (b"", good[: len(good) // 2], b"[]", None):
+            path.write_bytes(bad) if bad is not None else path.unlink()
             with contextlib.suppress(ValueError):  # some files are notes that nobody needs
                 fit(Noisy(), num_epochs=1, folder=tmp_path)
         path.write_bytes(good)
