@@ -1,23 +1,22 @@
 """Long runs that may be interrupted: what was done is on disk, and is not done again."""
 
+import contextlib
 import os
 import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from flax import nnx
 from tqdm import tqdm
 
 import vae_course as vc
+from vae_course.saving import RunFolder
 from vae_course.training import State
-
-EVERY = 60  # seconds between two checkpoints
 
 
 def train_in_pieces(model, losses, data, key, tx, batch_size, folder) -> tuple[dict, float]:
-    """`vc.fit` with one loss an epoch, saved every minute, going on where `folder` ends.
+    """`vc.fit` with one loss an epoch, saved once in a while, going on where `folder` ends.
 
     Returns:
         seconds spent training, compiling included (on the clock; of all cores together), and the
@@ -25,36 +24,25 @@ def train_in_pieces(model, losses, data, key, tx, batch_size, folder) -> tuple[d
     """
     _, params, rest = nnx.split(model, nnx.Param, ...)
     state, spent, loss = State(params, tx.init(params), key, 0, rest), np.zeros(2), np.nan
-    with ocp.CheckpointManager(folder.absolute(), options=OPTIONS) as checkpoints:
-        done = checkpoints.latest_step() or 0
-        if done:
-            like = ocp.args.StandardRestore(pack(state, spent, loss))
-            kept = checkpoints.restore(done, args=like)
-            state = State(kept["params"], kept["opt_state"], key, done, rest)
-            spent, loss = kept["spent"], kept["loss"]
+    with contextlib.closing(RunFolder(folder, {}, model)) as disk:
+        if found := disk.restore(dict(params=state.params, opt_state=state.opt_state)):
+            kept, record = found
+            state = State(kept["params"], kept["opt_state"], key, disk.saved, rest)
+            spent, loss = np.array(record["spent"]), record["loss"]
             nnx.update(model, state.params)
-        data, start, last = jnp.asarray(data), clocks(), time.perf_counter()
+        done, data, start = state.epoch, jnp.asarray(data), clocks()
         for epoch in tqdm(range(done, len(losses)), initial=done, total=len(losses)):
             options = dict(num_epochs=1, batch_size=batch_size, tx=tx, state=state)
             history = vc.fit(model, losses[epoch], data, **options)
             if not len(history["loss"]):
                 raise RuntimeError(f"epoch {epoch + 1} is not finite; {folder} holds an earlier")
-            state, loss, now = history.state, history["loss"][0], time.perf_counter()
-            if now - last > EVERY or epoch + 1 == len(losses):
-                last, kept = now, pack(state, spent + clocks() - start, loss)
-                checkpoints.save(epoch + 1, args=ocp.args.StandardSave(kept))
+            state, loss = history.state, float(history["loss"][0])
+            trees = dict(params=state.params, opt_state=state.opt_state)
+            record = {"spent": (spent + clocks() - start).tolist(), "loss": loss}
+            disk.save(epoch + 1, trees, record, now=epoch + 1 == len(losses))
     if done < len(losses):
         spent = spent + clocks() - start
-    seconds = dict(zip(("seconds", "core_seconds"), spent.round().tolist(), strict=True))
-    return seconds, float(loss)
-
-
-def pack(state, spent, loss) -> dict:
-    """What a checkpoint holds; the key is the caller's, the epoch its number."""
-    return dict(params=state.params, opt_state=state.opt_state, spent=spent, loss=np.array(loss))
-
-
-OPTIONS = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+    return dict(zip(("seconds", "core_seconds"), spent.round().tolist(), strict=True)), loss
 
 
 def clocks() -> np.ndarray:

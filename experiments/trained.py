@@ -24,7 +24,7 @@ SETTINGS = {
 TEXT = """# Models that come with the course
 
 Written by `experiments/trained.py` on {date}. Both were trained on MNIST, 60,000 training images,
-pixels drawn anew (Bernoulli of the grey value) at every visit; adam (b2 = 0.99) with
+pixels drawn again (Bernoulli of the grey value) at every visit; adam (b2 = 0.99) with
 `vc.warmup_cosine`, seed {seed}. Weights are stored in half precision, and measured as stored.
 log p(x) in nats per test image: exact, by quadrature over the two latents, on all 10,000 test
 images, their pixels drawn once with `jax.random.key(0)`; ± standard error over images.

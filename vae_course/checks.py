@@ -180,9 +180,9 @@ def not_finite_in(tree, name: str) -> str | None:
 
 def dotted(path) -> str:
     """'decoder.kernel', for the path of an array in a tree; that it is a Variable's is left out."""
-    if len(path) > 1 and isinstance(path[-2], jax.tree_util.DictKey):
-        path = [*path[:-1], *([] if getattr(path[-1], "name", "") in VALUES else path[-1:])]
-    return ".".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
+    parts = [str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path]
+    in_variable = len(path) > 1 and isinstance(path[-2], jax.tree_util.DictKey)
+    return ".".join(parts[:-1] if in_variable and parts[-1] in VALUES else parts)
 
 
 def evaluation_mode(model) -> None:

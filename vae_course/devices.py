@@ -22,7 +22,7 @@ def everywhere(tree):
             return jax.lax.with_sharding_constraint(leaf, PartitionSpec())
         if not hasattr(leaf, "dtype"):
             return leaf
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):  # not put onto several hosts
+        if is_key(leaf):  # JAX does not put these onto several hosts
             numbers = copied(jax.random.key_data(leaf))
             return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf))
         return jax.device_put(leaf, PartitionSpec())
@@ -43,6 +43,11 @@ def shared_out(tree):
             return array
 
     return jax.tree.map(parted, tree)
+
+
+def is_key(leaf) -> bool:
+    """Whether it is a key, or keys, of `jax.random.key`."""
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def num_devices() -> int:

@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 
 from vae_course.checks import dotted, not_finite_in
 from vae_course.compiling import split
-from vae_course.devices import everywhere
+from vae_course.devices import everywhere, is_key
 
 SHARE_OF_TIME = 0.05  # of the time that a training may spend on saving itself
 ABOUT, ARRAYS = "about", "arrays/"  # the parts of a file
@@ -91,7 +91,7 @@ def load_model(path, model):
 def named_arrays(tree) -> dict:
     """name -> array, keys of `jax.random` as their numbers."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    arrays = {dotted(path): _numbers(leaf) for path, leaf in leaves}
+    arrays = {dotted(p): jax.random.key_data(a) if is_key(a) else a for p, a in leaves}
     if len(arrays) < len(leaves):
         raise ValueError(
             "two arrays have one name: no dots in the names of a model's parts, please"
@@ -109,7 +109,7 @@ def filled_like(tree, arrays: dict):
 
     def one(path, leaf):
         array = arrays[dotted(path)]
-        if _is_key(leaf):
+        if is_key(leaf):
             return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
         return everywhere(jax.numpy.asarray(array, dtype=jax.numpy.result_type(leaf)))
 
@@ -346,14 +346,6 @@ def _what_does_not_fit(arrays: dict, wanted: dict) -> str | None:
         if not fits:
             return f"its {name}, {old.dtype}, has values that {new} does not hold"
     return None
-
-
-def _is_key(leaf) -> bool:
-    return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _numbers(leaf):
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

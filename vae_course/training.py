@@ -242,7 +242,9 @@ def _train(run, model, data, validation, patience, num_epochs, on_epoch_end, dis
             trained, metrics, is_finite = run_epoch(trained, data, epoch_key, **static)
             culprit = None
             if not is_finite:
-                culprit = _bad_row(model, before, data, jax.random.clone(epoch_key), **static)
+                batches = _batches(data, jax.random.clone(epoch_key), static["batch_size"])
+                fixed = {name: static[name] for name in ("graphdef", "loss_fn")}
+                culprit = _bad_row(model, before, data, zip(*batches, strict=True), "data", **fixed)
                 if culprit and number == first:
                     raise ValueError(f"the loss is not finite before the first step: {culprit}")
             row = {name: value.item() for name, value in jax.device_get(metrics).items()}
@@ -337,9 +339,11 @@ def _validated(model, trained, data, key, static) -> tuple[dict, str | None]:
     fixed = dict(graphdef=Static(graphdef), loss_fn=static["loss_fn"])
     size, num_rows = static["batch_size"], len(jax.tree.leaves(data)[0])
     key, total = jax.random.fold_in(key, 0), {}  # epochs count from 1
-    pieces = [jnp.arange(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
-    keys = [everywhere(jax.random.fold_in(key, first)) for first in range(0, num_rows, size)]
-    for rows, own_key in zip(pieces, keys, strict=True):
+    batches = [
+        (jnp.arange(first, min(first + size, num_rows)), everywhere(jax.random.fold_in(key, first)))
+        for first in range(0, num_rows, size)
+    ]
+    for rows, own_key in batches:
         loss, metrics = _loss_at(arrays, data, rows, own_key, **fixed)
         for name, value in {"loss": loss, **metrics}.items():
             name = f"validation_{name}"
@@ -347,11 +351,8 @@ def _validated(model, trained, data, key, static) -> tuple[dict, str | None]:
     total = {name: float(value) for name, value in total.items()}
     if np.isfinite(total["validation_loss"]):
         return total, None
-    for rows, own_key in zip(pieces, keys, strict=True):
-        loss, _ = _loss_at(arrays, data, rows, jax.random.clone(own_key), **fixed)
-        if not np.isfinite(loss):
-            break
-    return {}, _bad_row_of(model, arrays, data, rows, own_key, "validation", **fixed)
+    culprit = _bad_row(model, arrays, data, batches, "validation", **fixed)
+    return {}, culprit or "The mean of the validation loss overflows"
 
 
 def warmup_cosine(peak: float, num_steps: int) -> optax.Schedule:
@@ -566,23 +567,25 @@ def _loss_at(state, data, rows, key, *, graphdef, loss_fn):
     return everywhere(_called(loss_fn, model, batch, key))
 
 
-def _bad_row(model, state, data, key, *, graphdef, loss_fn, tx, batch_size) -> str | None:
-    """The row of data whose loss is not finite although nothing has been learnt from it yet."""
-    static = dict(graphdef=graphdef, loss_fn=loss_fn)
-    for rows, step_key in zip(*_batches(data, key, batch_size), strict=True):
-        loss, _ = _loss_at(state, data, rows, jax.random.clone(step_key), **static)
-        if not np.isfinite(loss):
-            return _bad_row_of(model, state, data, rows, step_key, "data", **static)
+def _bad_row(model, state, data, batches, called, *, graphdef, loss_fn) -> str | None:
+    """The row whose loss is not finite although nothing has been learnt from it yet.
+
+    batches: (row numbers, key) of each.
+    """
+
+    def is_finite(rows, key):
+        key = jax.random.clone(key)
+        loss, _ = _loss_at(state, data, rows, key, graphdef=graphdef, loss_fn=loss_fn)
+        return np.isfinite(loss)
+
+    for rows, key in batches:
+        if is_finite(rows, key):
+            continue
+        for row in np.asarray(rows).tolist():
+            if not is_finite(jnp.array([row]), key):
+                return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row, called)
+        return f"The loss of a batch is not finite, that of row {int(rows[0])} and others"
     return None
-
-
-def _bad_row_of(model, state, data, rows, key, called, **static) -> str:
-    """Which of these rows it is, whose loss is not finite."""
-    for row in np.asarray(rows).tolist():
-        loss, _ = _loss_at(state, data, jnp.array([row]), jax.random.clone(key), **static)
-        if not np.isfinite(loss):
-            return _named_row(model, np.asarray(jax.tree.leaves(data)[0]), row, called)
-    return f"The loss of a batch is not finite, that of row {int(rows[0])} and others"
 
 
 def _named_row(model, data: np.ndarray, row: int, called: str) -> str:

@@ -65,7 +65,6 @@ def measured(vae, x):
 def main(result, folder, num_epochs, *hosts):
     if hosts:
         address, count, number = hosts
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
         jax.distributed.initialize(address, int(count), int(number))
     many = contextlib.nullcontext()
     if jax.device_count() > 1:

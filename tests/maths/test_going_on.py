@@ -56,18 +56,11 @@ def fit(model, *, tx=SCHEDULED, num_epochs=EPOCHS, data=None, **options):
     return vc.fit(model, squared_error, data, **fixed, **options)
 
 
-def all_of(model):
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(jax.tree.map(_raw, nnx.state(model)))]
-
-
-def _raw(leaf):
-    typed = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return jax.random.key_data(leaf) if typed else leaf
-
-
 def assert_same(model, other):
-    for a, b in zip(all_of(model), all_of(other), strict=True):
-        np.testing.assert_array_equal(a, b)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        *(saving.named_arrays(nnx.state(one)) for one in (model, other)),
+    )
 
 
 @pytest.fixture(scope="module")
