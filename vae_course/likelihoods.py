@@ -10,7 +10,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from scipy.special import gammaln
 
 from vae_course.checks import positive_integer, positive_number
 from vae_course.distributions import Categorical, Gaussian
@@ -80,8 +82,7 @@ class CategoricalPixels:
     num_levels: int
 
     def __post_init__(self):
-        if positive_integer("num_levels", self.num_levels) < 2:
-            raise ValueError("CategoricalPixels needs two levels or more, got 1")
+        _two_or_more(self)
 
     @property
     def outputs_per_dim(self) -> int:
@@ -90,3 +91,78 @@ class CategoricalPixels:
     def __call__(self, outputs: jax.Array) -> Categorical:
         """(..., K d) -> Categorical over (..., d)."""
         return Categorical(outputs.reshape(*outputs.shape[:-1], -1, self.num_levels))
+
+
+@dataclass(frozen=True)
+class BetaBinomialPixels:
+    """A likelihood of counts out of `num_levels` - 1: two outputs for each value.
+
+    So many coin flips, whose bias is drawn from a beta distribution first, of mean
+    sigmoid(first output) and concentration exp(second). A large concentration makes it a
+    binomial. Count k is the value k / (num_levels - 1), as in `Categorical`.
+    """
+
+    num_levels: int
+    outputs_per_dim: ClassVar[int] = 2
+
+    def __post_init__(self):
+        _two_or_more(self)
+
+    def __call__(self, outputs: jax.Array) -> Categorical:
+        """(..., 2 d) -> Categorical over (..., d), its logits normalised."""
+        logit, log_concentration = jnp.split(outputs, 2, axis=-1)
+        # With a (a + 1) ... (a + k - 1) for k ones, in logs that cannot underflow.
+        ones = self._log_rising(log_concentration + jax.nn.log_sigmoid(logit))
+        zeros = self._log_rising(log_concentration + jax.nn.log_sigmoid(-logit))
+        both = self._log_rising(log_concentration)[..., -1:]
+        factorials = gammaln(np.arange(1, self.num_levels + 1))
+        orders = factorials[-1] - factorials - factorials[::-1]
+        return Categorical(
+            _for_each(jnp.asarray(orders, ones.dtype), logit) + ones + zeros[..., ::-1] - both
+        )
+
+    def _log_rising(self, log_a: jax.Array) -> jax.Array:
+        """log of a (a + 1) ... (a + k - 1) for k = 0, ..., num_levels - 1; (...) -> (..., K)."""
+        added = _for_each(jnp.log(jnp.arange(self.num_levels - 1.0)), log_a)
+        factors = jnp.logaddexp(jnp.broadcast_to(log_a[..., None], added.shape), added)
+        return jnp.pad(jnp.cumsum(factors, axis=-1), [(0, 0)] * log_a.ndim + [(1, 0)])
+
+
+@dataclass(frozen=True)
+class LogisticPixels:
+    """A likelihood: a logistic density's mass in the cell of each level; two outputs per value.
+
+    The first is the logistic's mean, the second the log of its scale, cut off at a thousandth
+    of a cell and at a million. Level k is the value k / (num_levels - 1), in the middle of its
+    cell; the first and the last cell have no outer end, so that no mass is lost (Salimans et
+    al. 2017, equation 2, with one component).
+    """
+
+    num_levels: int
+    outputs_per_dim: ClassVar[int] = 2
+
+    def __post_init__(self):
+        _two_or_more(self)
+
+    def __call__(self, outputs: jax.Array) -> Categorical:
+        """(..., 2 d) -> Categorical over (..., d), its logits normalised."""
+        mean, log_scale = jnp.split(outputs, 2, axis=-1)
+        cell = 1 / (self.num_levels - 1)
+        scale = jnp.exp(jnp.clip(log_scale, np.log(1e-3 * cell), np.log(1e6)))[..., None]
+        edges = _for_each((jnp.arange(1, self.num_levels) - 0.5) * cell, mean)
+        at = (edges - mean[..., None]) / scale
+        # sigmoid(high) - sigmoid(low) = sigmoid(high) sigmoid(-low) (1 - exp(low - high))
+        inside = jnp.log(-jnp.expm1(-cell / scale))
+        below, above = jax.nn.log_sigmoid(at), jax.nn.log_sigmoid(-at)
+        middle = below[..., 1:] + above[..., :-1] + inside
+        return Categorical(jnp.concatenate([below[..., :1], middle, above[..., -1:]], axis=-1))
+
+
+def _two_or_more(likelihood) -> None:
+    if positive_integer("num_levels", likelihood.num_levels) < 2:
+        raise ValueError(f"{type(likelihood).__name__} needs two levels or more, got 1")
+
+
+def _for_each(levels: jax.Array, values: jax.Array) -> jax.Array:
+    """levels (K,) beside values (...) -> (..., K)."""
+    return jnp.broadcast_to(levels, (*values.shape, len(levels)))

@@ -96,6 +96,58 @@ def test_categorical_samples_are_levels_in_the_right_shares():
     np.testing.assert_allclose(p.mode, [1, 0])
 
 
+@pytest.mark.parametrize("num_levels", [2, 17, 256])
+@pytest.mark.parametrize(
+    "logit, log_concentration",
+    [(0.3, 0.5), (-4.0, 3.0), (5.0, -3.0), (-30.0, 0.0), (2.0, 9.0), (0.0, -15.0)],
+)
+def test_beta_binomial_pixels_are_scipys(num_levels, logit, log_concentration):
+    p = likelihoods.BetaBinomialPixels(num_levels)(jnp.array([logit, log_concentration]))
+    a, b = np.exp(log_concentration) * stats.logistic.cdf([logit, -logit])
+    exact = stats.betabinom.logpmf(np.arange(num_levels), num_levels - 1, a, b)
+    found = np.asarray(p.logits[0], dtype=float)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.exp(found).sum(), 1, rtol=3e-4)
+    np.testing.assert_allclose(p.log_prob(jnp.ones(1)), exact[-1], rtol=1e-4, atol=2e-4)
+    mean = stats.betabinom.mean(num_levels - 1, a, b) / (num_levels - 1)
+    np.testing.assert_allclose(p.mean[0], mean, rtol=1e-3, atol=1e-6)
+
+
+def test_a_beta_binomial_of_large_concentration_is_a_binomial():
+    p = likelihoods.BetaBinomialPixels(17)(jnp.array([0.7, 16.0]))
+    exact = stats.binom.logpmf(np.arange(17), 16, stats.logistic.cdf(0.7))
+    np.testing.assert_allclose(p.logits[0], exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("num_levels", [2, 17, 256])
+@pytest.mark.parametrize(
+    "mean, log_scale", [(0.3, -2.0), (-4.0, 0.0), (0.52, -5.0), (1.4, -3.0), (0.5, 5.0)]
+)
+def test_logistic_pixels_are_scipys_mass_in_each_cell(num_levels, mean, log_scale):
+    p = likelihoods.LogisticPixels(num_levels)(jnp.array([mean, log_scale]))
+    exact = stats.logistic(mean, np.exp(log_scale))
+    edges = (np.arange(num_levels + 1) - 0.5) / (num_levels - 1)
+    edges[0], edges[-1] = -np.inf, np.inf
+    upper = edges[:-1] > mean  # there 1 - cdf has the digits
+    mass = np.where(upper, -np.diff(exact.sf(edges)), np.diff(exact.cdf(edges)))
+    found = np.asarray(p.logits[0], dtype=float)
+    np.testing.assert_allclose(found, np.log(mass), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(np.exp(found).sum(), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [likelihoods.BetaBinomialPixels, likelihoods.LogisticPixels])
+def test_extreme_outputs_have_finite_probabilities_and_slopes(kind):
+    outputs = jnp.array(list(itertools.product([-300.0, 0.5, 300.0], repeat=2)))
+
+    def log_prob(outputs, x):
+        return kind(17)(outputs).log_prob(x[None])
+
+    for x in (0.0, 0.5, 1.0):
+        values, slopes = jax.vmap(jax.value_and_grad(log_prob), (0, None))(outputs, jnp.array(x))
+        assert np.isfinite(values).all()
+        assert np.isfinite(slopes).all()
+
+
 @pytest.mark.parametrize("kind", [distributions.ContinuousBernoulli, distributions.Categorical])
 def test_pairs_are_all_combinations(kind):
     rng = np.random.default_rng(0)
@@ -136,8 +188,13 @@ def test_bad_settings_of_a_likelihood_are_named():
         for bad in (0.0, -1.0, np.nan):
             with pytest.raises(ValueError, match=f"must be a positive number, got {bad}"):
                 make(bad)
-    with pytest.raises(ValueError, match="two levels or more, got 1"):
-        likelihoods.CategoricalPixels(1)
+    for make in (
+        likelihoods.CategoricalPixels,
+        likelihoods.BetaBinomialPixels,
+        likelihoods.LogisticPixels,
+    ):
+        with pytest.raises(ValueError, match=f"{make.__name__} needs two levels or more, got 1"):
+            make(1)
 
 
 def test_gaussian_likelihoods_have_the_standard_deviation_they_name():
@@ -158,7 +215,8 @@ def test_gaussian_likelihoods_have_the_standard_deviation_they_name():
     "likelihood",
     [vc.Bernoulli, distributions.ContinuousBernoulli, likelihoods.FixedGaussian(0.5),
      likelihoods.LearnedGaussian(1), likelihoods.GaussianPerPixel(0.1),
-     likelihoods.CategoricalPixels(17)],
+     likelihoods.CategoricalPixels(17), likelihoods.BetaBinomialPixels(17),
+     likelihoods.LogisticPixels(17)],
 )  # fmt: skip
 def test_every_likelihood_trains_in_the_same_vae(likelihood):
     def loss(vae, x, key):
