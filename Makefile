@@ -39,6 +39,9 @@ results: $(READY)  ## measure missing rows of the recorded tables
 	$(BIN)/python experiments/curse.py
 	$(BIN)/python experiments/long_vae.py
 	$(BIN)/python experiments/collapse.py
+	$(BIN)/python experiments/likelihoods.py
+	$(BIN)/python experiments/museum.py
+	$(BIN)/python experiments/tighter.py
 
 bench: $(READY)  ## measure the published table and the speed (hours; resumable), write BENCHMARKS.md
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/uv pip install -q -p $(BIN)/python -e '.[bench]'

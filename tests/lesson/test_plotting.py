@@ -54,6 +54,22 @@ def test_images_of_any_square_size_are_tiled_and_labelled_in_the_middle_of_their
     np.testing.assert_allclose(ax.get_yticks(), [5, 15])
 
 
+def test_prices_says_the_mean_of_each_price_and_which_way_a_number_moved():
+    lost = {"room": ([3.0, 5.0], [0.0, -0.2])}
+    fig = drawn(plotting.prices, lost, {"up": 12.0, "down": -7.0}, title="t")
+    above, below = fig.axes
+    assert [text.get_text() for text in above.texts] == ["4", "0"]
+    assert [text.get_text() for text in below.texts] == ["+12", "−7"]
+    assert [label.get_text() for label in below.get_yticklabels()] == ["up", "down"]
+
+
+def test_slopes_draws_a_line_for_each_model_with_its_values():
+    fig = drawn(plotting.slopes, {"A": [1.0, 4.0], "B": [2.0, -3.0]}, "xy", title="t", ylabel="y")
+    (ax,) = fig.axes
+    np.testing.assert_array_equal([line.get_ydata() for line in ax.lines], [[1, 4], [2, -3]])
+    assert [text.get_text() for text in ax.texts] == ["1.0", "4.0", "A", "2.0", "−3.0", "B"]
+
+
 def test_dots_has_a_row_for_each_label_the_first_on_top_and_a_dot_for_each_value():
     fig = drawn(plotting.dots, {"a": [1.0, 2.0], "b": [3.0]}, title="t", xlabel="x")
     (ax,) = fig.axes

@@ -1,6 +1,6 @@
 """Figures in one style: arrays in, a figure shown, with `alt=` for those who cannot see it."""
 
-from vae_course.lesson.plotting.charts import curves, dots
+from vae_course.lesson.plotting.charts import curves, dots, prices, slopes
 from vae_course.lesson.plotting.diagrams import (
     argument_map,
     plate_diagram,
@@ -34,10 +34,12 @@ __all__ = [
     "latent_map",
     "plate_diagram",
     "posterior_panels",
+    "prices",
     "responsibilities",
     "sampling_graphs",
     "scatter_panels",
     "show",
+    "slopes",
     "tile",
     "vae_diagrams",
 ]

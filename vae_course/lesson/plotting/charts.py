@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
-from vae_course.lesson.plotting.style import BLUE, PINK, STYLE, shown
+from vae_course.lesson.plotting.style import BLUE, GREEN, PINK, STYLE, shown
 
 
 @shown
@@ -53,23 +54,112 @@ def curves(
 
 
 @shown
-def dots(
-    rows: Mapping[str, Sequence[float]], *, title: str, xlabel: str, xscale: str = "linear"
-) -> Figure:
-    """One line for each row's label, top to bottom, and a dot for each of its values.
-
-    Args:
-        xscale: "linear", or "symlog": linear within ±10 of a marked 0, logarithmic beyond.
-    """
+def dots(rows: Mapping[str, Sequence[float]], *, title: str, xlabel: str) -> Figure:
+    """One line for each row's label, top to bottom, and a dot for each of its values."""
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.5, 0.9 + 0.3 * len(rows)))
         for height, values in enumerate(rows.values()):
             ax.plot(values, [height] * len(values), "o", color=BLUE, alpha=0.6)
-        if xscale == "symlog":
-            ax.set_xscale("symlog", linthresh=10)
-            ax.xaxis.set_major_formatter("{x:g}")
-            ax.axvline(0, color="0.5", linestyle=":")
         ax.set_yticks(range(len(rows)), rows)
         ax.invert_yaxis()
         ax.set(title=title, xlabel=xlabel)
+    return fig
+
+
+@shown
+def prices(
+    lost: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    moved: Mapping[str, float],
+    *,
+    title: str,
+) -> Figure:
+    """What mistakes in training cost the bound and the model; how others move a printed number.
+
+    Both axes are linear up to 10 nats and logarithmic beyond.
+
+    Args:
+        lost: name -> nats that the bound lost, and that the model lost, one for each seed.
+        moved: name -> nats by which the printed number is too high.
+    """
+    with plt.rc_context(STYLE | {"font.size": 10.5, "axes.titlesize": 12, "axes.grid": False}):
+        size, heights = (8, 1.9 + 0.36 * (len(lost) + len(moved))), (len(lost), len(moved))
+        fig, (above, below) = plt.subplots(2, 1, figsize=size, height_ratios=heights)
+        for y, (bound, model) in enumerate(lost.values()):
+            above.plot([np.mean(model), np.mean(bound)], [y, y], color="0.8", linewidth=2, zorder=0)
+            for values, color, mark, up in ((bound, BLUE, "o", 6), (model, GREEN, "D", -15)):
+                above.plot(values, [y] * len(values), mark, color=color, markersize=5, alpha=0.7)
+                above.annotate(
+                    f"{round(np.mean(values))}",
+                    (np.mean(values), y),
+                    xytext=(0, up),
+                    textcoords="offset points",
+                    ha="center",
+                    color=color,
+                )
+        above.plot([], [], "o", color=BLUE, label="the bound lost (its ELBO)")
+        above.plot([], [], "D", color=GREEN, label="the model lost (log p(x), q searched)")
+        above.legend(frameon=False, loc="lower right")
+        below.hlines(range(len(moved)), 0, list(moved.values()), color="0.7", linewidth=2)
+        for y, value in enumerate(moved.values()):
+            below.plot(value, y, "o", color="0.25")
+            below.annotate(
+                f"{value:+.0f}".replace("-", "−"),
+                (value, y),
+                xytext=(9 if value > 0 else -9, 0),
+                textcoords="offset points",
+                ha="left" if value > 0 else "right",
+                va="center",
+            )
+        for ax, rows in ((above, lost), (below, moved)):
+            ax.set_xscale("symlog", linthresh=10)
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+            ax.axvline(0, color="0.5", linewidth=1, zorder=0)
+            ax.set_yticks(range(len(rows)), rows)
+            ax.set_ylim(len(rows) - 0.5, -0.7)
+        above.set(title=title, xlabel="nats lost per image, one mark per seed (right is worse)")
+        below.set(
+            xlabel="← looks worse     nats by which the printed number is off     looks better →"
+        )
+        below.margins(x=0.12)
+    return fig
+
+
+@shown
+def slopes(
+    lines: Mapping[str, Sequence[float]], columns: Sequence[str], *, title: str, ylabel: str
+) -> Figure:
+    """A slopegraph: one line per model from judge to judge, its values written beside the points.
+
+    Args:
+        lines: model -> a value for each column.
+    """
+    with plt.rc_context(STYLE | {"font.size": 10.5, "axes.titlesize": 12, "axes.grid": False}):
+        fig, ax = plt.subplots(figsize=(7.5, 3.8))
+        order = np.argsort(np.argsort([values for values in lines.values()], axis=0), axis=0)
+        for (name, values), ranks, color, mark in zip(
+            lines.items(), order, (GREEN, BLUE), "Do", strict=False
+        ):
+            ax.plot(range(len(columns)), values, "-", marker=mark, color=color, linewidth=2)
+            for x, (value, rank) in enumerate(zip(values, ranks, strict=True)):
+                ax.annotate(
+                    f"{value:.1f}".replace("-", "−"),
+                    (x, value),
+                    xytext=(0, 7 if rank else -15),
+                    textcoords="offset points",
+                    ha="center",
+                    color=color,
+                )
+            ax.annotate(
+                name,
+                (len(columns) - 1, values[-1]),
+                xytext=(26, 0),
+                textcoords="offset points",
+                va="center",
+                color=color,
+            )
+        ax.set_xticks(range(len(columns)), columns)
+        ax.set_xlim(-0.4, len(columns) - 0.4)
+        ax.margins(y=0.2)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+        ax.set(title=title, ylabel=ylabel)
     return fig
