@@ -98,7 +98,7 @@ def test_categorical_samples_are_levels_in_the_right_shares():
 
 @pytest.mark.parametrize("num_levels", [2, 17, 256])
 @pytest.mark.parametrize(
-    "logit, log_concentration",
+    ("logit", "log_concentration"),
     [(0.3, 0.5), (-4.0, 3.0), (5.0, -3.0), (-30.0, 0.0), (2.0, 9.0), (0.0, -15.0)],
 )
 def test_beta_binomial_pixels_are_scipys(num_levels, logit, log_concentration):
@@ -121,7 +121,7 @@ def test_a_beta_binomial_of_large_concentration_is_a_binomial():
 
 @pytest.mark.parametrize("num_levels", [2, 17, 256])
 @pytest.mark.parametrize(
-    "mean, log_scale", [(0.3, -2.0), (-4.0, 0.0), (0.52, -5.0), (1.4, -3.0), (0.5, 5.0)]
+    ("mean", "log_scale"), [(0.3, -2.0), (-4.0, 0.0), (0.52, -5.0), (1.4, -3.0), (0.5, 5.0)]
 )
 def test_logistic_pixels_are_scipys_mass_in_each_cell(num_levels, mean, log_scale):
     p = likelihoods.LogisticPixels(num_levels)(jnp.array([mean, log_scale]))
