@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from scipy.special import gammaln
 
 from vae_course.checks import positive_integer, positive_number
 from vae_course.distributions import Categorical, Gaussian
@@ -115,7 +114,7 @@ class BetaBinomialPixels:
         ones = self._log_rising(log_concentration + jax.nn.log_sigmoid(logit))
         zeros = self._log_rising(log_concentration + jax.nn.log_sigmoid(-logit))
         both = self._log_rising(log_concentration)[..., -1:]
-        factorials = gammaln(np.arange(1, self.num_levels + 1))
+        factorials = np.cumsum(np.log(np.maximum(np.arange(self.num_levels), 1)))
         orders = factorials[-1] - factorials - factorials[::-1]
         return Categorical(
             _for_each(jnp.asarray(orders, ones.dtype), logit) + ones + zeros[..., ::-1] - both
