@@ -107,13 +107,11 @@ def trained(images, treatment, fit_keys, seed):
     vae = kind(LATENT_DIM, (200,), 196, width=width, mean_image=mean, rngs=rngs)
     vae.kl_weight = nnx.Variable(jnp.array(1.0))
     fit = partial(vc.fit, vae, data=images, batch_size=BATCH_SIZE)
-    passes = PASSES
-    if is_wide or treatment.startswith("from scratch"):
-        passes += HEAD_START if "18" in treatment else 0
-    elif treatment == "KL too heavy too early":
+    passes = PASSES + HEAD_START * (treatment == "from scratch, 18 passes")
+    if treatment == "KL too heavy too early":
         vae.kl_weight[...] = 10.0
         fit(loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
-    else:
+    elif not (is_wide or treatment.startswith("from scratch")):
         fit(deaf_loss, key=fit_keys[0], num_epochs=HEAD_START, tx=optax.adam(PEAK))
     warms_up = treatment.endswith("KL warm-up")
     vae.kl_weight[...] = 0.0 if warms_up else 1.0

@@ -72,30 +72,31 @@ def loss_of(room, seed):
 
 def measure(data, *, room, seed) -> dict:
     """Trains one model and measures both prices."""
-    fit_key, elbo_key, start_key, *keys = jax.random.split(jax.random.key(seed), 7)
+    fit_key, elbo_key, start_key, *keys, bound_key = jax.random.split(jax.random.key(seed), 6)
     images = data.train_images[::2]
     vae = vc.VAE(LATENT_DIM, (200,), 784, mean_image=images.mean(axis=0), rngs=nnx.Rngs(seed))
     seen = images[:10_000] if room.startswith("7") else images
     options = dict(num_epochs=PASSES, batch_size=BATCH_SIZE, tx=tx)
     vc.fit(vae, loss_of(room, seed), seen, key=fit_key, **options)
     x = vc.binarize(data.test_images[::10], jax.random.key(0))
-    elbo = vc.elbo(vae, vae.encode(x), x, elbo_key, num_samples=20)
+    q = vae.encode(x)
+    elbo = vc.elbo(vae, q, x, elbo_key, num_samples=20)
     few = x[::5]
     z = jax.random.normal(start_key, (4096, LATENT_DIM))
     best = z[vae.decode(z).pairwise_log_prob(few).argmax(axis=0)]
     starts = vae.encode(few), vc.Gaussian(best, jnp.full_like(best, -2.0))
     heights, bounds = [], []
-    for start, key in zip(starts, keys, strict=False):
-        search_key, height_key, bound_key = jax.random.split(key, 3)
-        q = vc.fit_posterior(vae, start, few, search_key, num_steps=500)
-        heights.append(np.asarray(vc.elbo(vae, q, few, height_key, num_samples=100)))
-        bounds.append(np.asarray(vc.iwae(vae, q, few, bound_key, num_samples=1000)))
+    for start, key in zip(starts, keys, strict=True):
+        search_key, height_key, model_key = jax.random.split(key, 3)
+        best_q = vc.fit_posterior(vae, start, few, search_key, num_steps=500)
+        heights.append(np.asarray(vc.elbo(vae, best_q, few, height_key, num_samples=100)))
+        bounds.append(np.asarray(vc.iwae(vae, best_q, few, model_key, num_samples=1000)))
     model = np.where(heights[0] > heights[1], *bounds)
     return {
         "elbo": float(elbo.mean()),
         "elbo_of_the_few": float(elbo[::5].mean()),
-        "L_5": float(vc.iwae(vae, vae.encode(x), x, keys[2], num_samples=5).mean()),
-        "active_units": int(vc.active_units(vae.encode(x)).sum()),
+        "L_5": float(vc.iwae(vae, q, x, bound_key, num_samples=5).mean()),
+        "active_units": int(vc.active_units(q).sum()),
         "model": float(model.mean()),
         "model_standard_error": float(model.std(ddof=1) / len(model) ** 0.5),
         "from_the_encoder": float(np.mean(heights[0] > heights[1])),

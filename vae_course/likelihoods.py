@@ -75,13 +75,22 @@ class GaussianPerPixel:
 
 
 @dataclass(frozen=True)
-class CategoricalPixels:
-    """A likelihood: a `Categorical` over `num_levels` levels for each value."""
+class _Levels:
+    """What likelihoods of `num_levels` levels share: the value of level k is k / (num_levels - 1).
+
+    Raises:
+        ValueError: for fewer than two levels.
+    """
 
     num_levels: int
 
     def __post_init__(self):
-        _two_or_more(self)
+        if positive_integer("num_levels", self.num_levels) < 2:
+            raise ValueError(f"{type(self).__name__} needs two levels or more, got 1")
+
+
+class CategoricalPixels(_Levels):
+    """A likelihood: a `Categorical` over `num_levels` levels for each value."""
 
     @property
     def outputs_per_dim(self) -> int:
@@ -92,20 +101,15 @@ class CategoricalPixels:
         return Categorical(outputs.reshape(*outputs.shape[:-1], -1, self.num_levels))
 
 
-@dataclass(frozen=True)
-class BetaBinomialPixels:
+class BetaBinomialPixels(_Levels):
     """A likelihood of counts out of `num_levels` - 1: two outputs for each value.
 
     So many coin flips, whose bias is drawn from a beta distribution first, of mean
     sigmoid(first output) and concentration exp(second). A large concentration makes it a
-    binomial. Count k is the value k / (num_levels - 1), as in `Categorical`.
+    binomial.
     """
 
-    num_levels: int
-    outputs_per_dim: ClassVar[int] = 2
-
-    def __post_init__(self):
-        _two_or_more(self)
+    outputs_per_dim = 2
 
     def __call__(self, outputs: jax.Array) -> Categorical:
         """(..., 2 d) -> Categorical over (..., d), its logits normalised."""
@@ -127,21 +131,16 @@ class BetaBinomialPixels:
         return jnp.pad(jnp.cumsum(factors, axis=-1), [(0, 0)] * log_a.ndim + [(1, 0)])
 
 
-@dataclass(frozen=True)
-class LogisticPixels:
+class LogisticPixels(_Levels):
     """A likelihood: a logistic density's mass in the cell of each level; two outputs per value.
 
     The first is the logistic's mean, the second the log of its scale, cut off at a thousandth
-    of a cell and at a million. Level k is the value k / (num_levels - 1), in the middle of its
-    cell; the first and the last cell have no outer end, so that no mass is lost (Salimans et
-    al. 2017, equation 2, with one component).
+    of a cell and at a million. A level is in the middle of its cell; the first and the last cell
+    have no outer end, so that no mass is lost (Salimans et al. 2017, equation 2, with one
+    component).
     """
 
-    num_levels: int
-    outputs_per_dim: ClassVar[int] = 2
-
-    def __post_init__(self):
-        _two_or_more(self)
+    outputs_per_dim = 2
 
     def __call__(self, outputs: jax.Array) -> Categorical:
         """(..., 2 d) -> Categorical over (..., d), its logits normalised."""
@@ -155,11 +154,6 @@ class LogisticPixels:
         below, above = jax.nn.log_sigmoid(at), jax.nn.log_sigmoid(-at)
         middle = below[..., 1:] + above[..., :-1] + inside
         return Categorical(jnp.concatenate([below[..., :1], middle, above[..., -1:]], axis=-1))
-
-
-def _two_or_more(likelihood) -> None:
-    if positive_integer("num_levels", likelihood.num_levels) < 2:
-        raise ValueError(f"{type(likelihood).__name__} needs two levels or more, got 1")
 
 
 def _for_each(levels: jax.Array, values: jax.Array) -> jax.Array:

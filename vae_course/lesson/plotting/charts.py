@@ -7,7 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from vae_course.lesson.plotting.style import BLUE, GREEN, PINK, STYLE, shown
+from vae_course.lesson.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, shown
+
+LARGE = STYLE | {"font.size": 10.5, "axes.titlesize": 12, "axes.grid": False}
 
 
 @shown
@@ -81,38 +83,24 @@ def prices(
         lost: name -> nats that the bound lost, and that the model lost, one for each seed.
         moved: name -> nats by which the printed number is too high.
     """
-    with plt.rc_context(STYLE | {"font.size": 10.5, "axes.titlesize": 12, "axes.grid": False}):
+    with plt.rc_context(LARGE):
         size, heights = (8, 1.9 + 0.36 * (len(lost) + len(moved))), (len(lost), len(moved))
         fig, (above, below) = plt.subplots(2, 1, figsize=size, height_ratios=heights)
         for y, (bound, model) in enumerate(lost.values()):
             above.plot([np.mean(model), np.mean(bound)], [y, y], color="0.8", linewidth=2, zorder=0)
             for values, color, mark, up in ((bound, BLUE, "o", 6), (model, GREEN, "D", -15)):
                 above.plot(values, [y] * len(values), mark, color=color, markersize=5, alpha=0.7)
-                above.annotate(
-                    f"{round(np.mean(values))}",
-                    (np.mean(values), y),
-                    xytext=(0, up),
-                    textcoords="offset points",
-                    ha="center",
-                    color=color,
-                )
+                _beside(above, (np.mean(values), y), (0, up), f"{round(np.mean(values))}", color)
         above.plot([], [], "o", color=BLUE, label="the bound lost (its ELBO)")
         above.plot([], [], "D", color=GREEN, label="the model lost (log p(x), q searched)")
         above.legend(frameon=False, loc="lower right")
         below.hlines(range(len(moved)), 0, list(moved.values()), color="0.7", linewidth=2)
         for y, value in enumerate(moved.values()):
             below.plot(value, y, "o", color="0.25")
-            below.annotate(
-                f"{value:+.0f}".replace("-", "−"),
-                (value, y),
-                xytext=(9 if value > 0 else -9, 0),
-                textcoords="offset points",
-                ha="left" if value > 0 else "right",
-                va="center",
-            )
+            _beside(below, (value, y), (22 if value > 0 else -22, -4), f"{value:+.0f}", "0.25")
         for ax, rows in ((above, lost), (below, moved)):
             ax.set_xscale("symlog", linthresh=10)
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+            ax.xaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
             ax.axvline(0, color="0.5", linewidth=1, zorder=0)
             ax.set_yticks(range(len(rows)), rows)
             ax.set_ylim(len(rows) - 0.5, -0.7)
@@ -133,33 +121,30 @@ def slopes(
     Args:
         lines: model -> a value for each column.
     """
-    with plt.rc_context(STYLE | {"font.size": 10.5, "axes.titlesize": 12, "axes.grid": False}):
+    with plt.rc_context(LARGE):
         fig, ax = plt.subplots(figsize=(7.5, 3.8))
-        order = np.argsort(np.argsort([values for values in lines.values()], axis=0), axis=0)
-        for (name, values), ranks, color, mark in zip(
-            lines.items(), order, (GREEN, BLUE), "Do", strict=False
-        ):
+        lowest = np.min(list(lines.values()), axis=0)
+        looks = cycle([(GREEN, "D"), (BLUE, "o"), (ORANGE, "s"), (SKY, "^")])
+        for (name, values), (color, mark) in zip(lines.items(), looks, strict=False):
             ax.plot(range(len(columns)), values, "-", marker=mark, color=color, linewidth=2)
-            for x, (value, rank) in enumerate(zip(values, ranks, strict=True)):
-                ax.annotate(
-                    f"{value:.1f}".replace("-", "−"),
-                    (x, value),
-                    xytext=(0, 7 if rank else -15),
-                    textcoords="offset points",
-                    ha="center",
-                    color=color,
-                )
-            ax.annotate(
-                name,
-                (len(columns) - 1, values[-1]),
-                xytext=(26, 0),
-                textcoords="offset points",
-                va="center",
-                color=color,
-            )
+            for x, value in enumerate(values):
+                below = value == lowest[x]
+                _beside(ax, (x, value), (0, -15 if below else 7), f"{value:.1f}", color)
+            ax.text(len(columns) - 0.82, values[-1], name, va="center", color=color)
         ax.set_xticks(range(len(columns)), columns)
         ax.set_xlim(-0.4, len(columns) - 0.4)
         ax.margins(y=0.2)
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+        ax.yaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
         ax.set(title=title, ylabel=ylabel)
     return fig
+
+
+def _beside(ax, place, offset, number: str, color) -> None:
+    """A number so many points beside a place of the axes."""
+    options = dict(textcoords="offset points", ha="center", color=color)
+    ax.annotate(_minus(number), place, xytext=offset, **options)
+
+
+def _minus(number: str) -> str:
+    """With the sign of arithmetic in place of the hyphen."""
+    return number.replace("-", "−")
