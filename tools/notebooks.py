@@ -191,8 +191,8 @@ def small(notebook):
     }
     yield from (f"{n} {what}, at most {most}" for what, (n, most) in measured.items() if n > most)
     for number, figure in enumerate(figures(notebook), start=1):
-        if len(alt(figure).split()) < 8:
-            yield f"figure {number} has no alt text of eight words"
+        if len(alt(figure).split()) < 25:
+            yield f"figure {number} has no alt text of 25 words: axes, numbers, what to see"
 
 
 def compared(notebook):

@@ -1,45 +1,70 @@
 """Figures in one style: arrays in, a figure shown, with `alt=` for those who cannot see it."""
 
-from vae_course.lesson.plotting.charts import curves, dots, prices, slopes
+from vae_course.lesson.plotting.charts import (
+    at,
+    curves,
+    dots,
+    guess,
+    jensen,
+    joined,
+    ledger,
+    level,
+    line,
+    points,
+    prices,
+    ridge,
+    slopes,
+    split,
+    trace,
+    waterfall,
+)
 from vae_course.lesson.plotting.diagrams import (
     argument_map,
     plate_diagram,
     sampling_graphs,
     vae_diagrams,
 )
-from vae_course.lesson.plotting.images import film_strip, image_panels, tile
+from vae_course.lesson.plotting.images import film_strip, image_panels, map_film, tile
 from vae_course.lesson.plotting.latents import (
     code_panels,
     latent_map,
+    map_panels,
     posterior_panels,
-    responsibilities,
-    scatter_panels,
+    push_forward,
 )
-from vae_course.lesson.plotting.style import BLUE, COLORS, GREEN, ORANGE, PINK, SKY, STYLE, show
+from vae_course.lesson.plotting.style import ROLES, STYLE, show
 
 __all__ = [
-    "BLUE",
-    "COLORS",
-    "GREEN",
-    "ORANGE",
-    "PINK",
-    "SKY",
+    "ROLES",
     "STYLE",
     "argument_map",
+    "at",
     "code_panels",
     "curves",
     "dots",
     "film_strip",
+    "guess",
     "image_panels",
+    "jensen",
+    "joined",
     "latent_map",
+    "ledger",
+    "level",
+    "line",
+    "map_film",
+    "map_panels",
     "plate_diagram",
+    "points",
     "posterior_panels",
     "prices",
-    "responsibilities",
+    "push_forward",
+    "ridge",
     "sampling_graphs",
-    "scatter_panels",
     "show",
     "slopes",
+    "split",
     "tile",
+    "trace",
     "vae_diagrams",
+    "waterfall",
 ]

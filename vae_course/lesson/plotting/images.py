@@ -1,5 +1,6 @@
 """Figures made of images."""
 
+import io
 import math
 from collections.abc import Mapping
 
@@ -7,9 +8,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vae_course.checks import float_array
-from vae_course.lesson.plotting.style import STYLE, shown
+from vae_course.lesson.plotting.style import (
+    DPI,
+    ROLES,
+    STYLE,
+    WIDTH,
+    headline,
+    minus,
+    show_png,
+    shown,
+)
 
 
 @shown
@@ -18,7 +29,6 @@ def image_panels(
     *,
     title: str,
     columns: int,
-    panel_width: float = 3.0,
 ) -> Figure:
     """Panels of images side by side, each a grid `columns` wide under its own caption.
 
@@ -27,17 +37,19 @@ def image_panels(
         columns: images a row within a panel.
     """
     tiles = {caption: tile(np.asarray(images), columns) for caption, images in panels.items()}
-    height, width = next(iter(tiles.values())).shape[:2]
-    lines = max(caption.count("\n") for caption in panels)
-    size = (len(panels) * panel_width, panel_width * height / width + 0.6 + 0.2 * lines)
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
-        fig.get_layout_engine().set(wspace=0.06)
-        for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=True):
-            draw(ax, image)
-            ax.set(title=caption, xticks=[], yticks=[])
-            ax.spines[:].set(visible=True, color="0.85")
-        fig.suptitle(title)
+    shape = np.array([tiled.shape[:2] for tiled in tiles.values()])
+    lines = 1 + max(caption.count("\n") for caption in panels)
+    height = WIDTH / len(panels) * max(shape[:, 0] / shape[:, 1])
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(WIDTH, height + 0.5 + 0.2 * lines), squeeze=False
+    )
+    fig.get_layout_engine().set(wspace=0.06)
+    headline(fig, title)
+    for ax, (caption, image) in zip(axes.flat, tiles.items(), strict=True):
+        draw(ax, image)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(caption, loc="center")
+        ax.spines[:].set(visible=True, color="0.85")
     return fig
 
 
@@ -46,17 +58,87 @@ def film_strip(frames: Mapping[str, np.ndarray], *, title: str) -> Figure:
     """One row of images for each caption, top to bottom, as many in each; shapes as `pictures`."""
     columns = len(next(iter(frames.values())))
     strip = tile(np.concatenate([pictures(frame) for frame in frames.values()]), columns)
-    with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(8, 8 * strip.shape[0] / strip.shape[1] + 0.5))
-        draw(ax, strip)
-        step = strip.shape[0] / len(frames)
-        ax.set_yticks(step * (np.arange(len(frames)) + 0.5), frames)
-        ax.set_xticks([])
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.grid(False)
-        ax.set_title(title)
+    wide = 0.82 * WIDTH  # the rest is for the captions
+    fig, ax = plt.subplots(figsize=(WIDTH, wide * strip.shape[0] / strip.shape[1] + 0.5))
+    headline(fig, title)
+    draw(ax, strip)
+    step = strip.shape[0] / len(frames)
+    ax.set_yticks(step * (np.arange(len(frames)) + 0.5), frames)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return fig
+
+
+def map_film(frames: Mapping[str, tuple[np.ndarray, float]], *, title: str, alt: str) -> None:
+    """A decoder's map as training goes on: an animated PNG that plays once and rests at its end.
+
+    Where pictures do not move, its first frame is seen, which is the last map.
+
+    Args:
+        frames: caption -> side * side images, the first row at the bottom, and their log p(x).
+    """
+    drawn = []
+    maps = [
+        (caption, tile(from_below(means), math.isqrt(len(means))), log_p)
+        for caption, (means, log_p) in frames.items()
+    ]
+    heights = [log_p for _, _, log_p in maps]
+    with plt.rc_context(STYLE):
+        for number, (caption, image, log_p) in enumerate(maps):
+            fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.4), width_ratios=(1.25, 1))
+            headline(fig, title)
+            draw(left, image)
+            left.set(xticks=[], yticks=[])
+            left.spines[:].set(visible=True, color="0.85")
+            right.plot(range(number + 1), heights[: number + 1], "o-", color=ROLES["prior"].color)
+            right.annotate(
+                minus(f"{log_p:.0f} nats"),
+                (number, log_p),
+                (-6, 9),
+                textcoords="offset points",
+                ha="right",
+                fontsize=18,
+                fontweight="bold",
+            )
+            right.set(xlim=(-0.3, len(maps) - 0.7), xticks=range(len(maps)))
+            right.set(ylim=(min(heights) - 8, max(heights) + 22), xlabel="epochs of blind draws")
+            right.yaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
+            right.set_title("log p(x) per test image, exact")
+            left.set_xlabel(caption)
+            drawn.append(_raster(fig))
+            plt.close(fig)
+    show_png(_animated(drawn), alt=alt)
+
+
+def from_below(means: np.ndarray) -> np.ndarray:
+    """Images whose first row of `side` belongs at the bottom, in the order that `tile` takes."""
+    side = math.isqrt(len(means))
+    means = pictures(means)
+    return means.reshape(side, side, *means.shape[1:])[::-1].reshape(means.shape)
+
+
+def _raster(fig: Figure) -> Image.Image:
+    content = io.BytesIO()
+    fig.savefig(content, format="png", dpi=2 * DPI)
+    return Image.open(content).convert("L")
+
+
+def _animated(drawn: list[Image.Image], milliseconds: int = 700) -> bytes:
+    """Frames, the last one also as what is seen where nothing moves; played once."""
+    few = [frame.quantize(16, dither=Image.Dither.NONE) for frame in drawn]
+    content = io.BytesIO()
+    few[-1].save(
+        content,
+        format="png",
+        save_all=True,
+        append_images=few,
+        default_image=True,
+        duration=[milliseconds] * (len(few) - 1) + [4000],
+        loop=1,
+        optimize=True,
+    )
+    return content.getvalue()
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:

@@ -1,66 +1,94 @@
-"""Figures of two-dimensional places: points, samples, posteriors."""
+"""Figures of two-dimensional places: maps, samples, posteriors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-from vae_course.lesson.plotting.images import draw, pictures, tile
-from vae_course.lesson.plotting.style import COLORS, ORANGE, STYLE, shown
+from vae_course.lesson.plotting.images import draw, from_below, pictures, tile
+from vae_course.lesson.plotting.style import INK, ROLES, SHADE, WIDTH, headline, look, shown
 
-SHADE = LinearSegmentedColormap.from_list("shade", ["white", ORANGE])
+# Ten hues of one lightness (OKLCH 0.62, 0.12): none of them is a role's, and none stands out.
+DIGITS = (
+    *("#C36574", "#C06D42", "#A97F19", "#7E9033", "#3E9B66"),
+    *("#009C98", "#0193BE", "#6084CE", "#9174C4", "#B269A2"),
+)
+ANGLES = LinearSegmentedColormap.from_list("angles", [*DIGITS, DIGITS[0]])
 
 
 @shown
-def scatter_panels(
-    panels: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    *,
-    title: str,
-    columns: int,
+def map_panels(
+    maps: Mapping[str, Callable[[np.ndarray], np.ndarray]], z: np.ndarray, *, title: str, columns
 ) -> Figure:
-    """Two clouds of points in each panel, grey and orange, centred on 0.
+    """One cloud of z through several maps: a hue for each angle, and what becomes of a disc.
 
     Args:
-        panels: caption -> two arrays of places, (n, 2) and (m, 2).
+        maps: caption -> a function of places, (n, 2) -> (n, 2).
+        z: (n, 2), centred on 0.
     """
-    rows = -(-len(panels) // columns)
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows + 0.3))
-        for ax, (caption, clouds) in zip(axes.flat, panels.items(), strict=True):
-            for (x, y), color in zip((cloud.T for cloud in clouds), ("0.2", ORANGE), strict=True):
-                ax.scatter(x, y, s=2, color=color, alpha=0.4, linewidths=0, rasterized=True)
-            end = 1.15 * np.abs(clouds[0]).max()
-            ax.set(title=caption, xlim=(-end, end), ylim=(-end, end), aspect="equal")
-        fig.suptitle(title)
+    rows = -(-len(maps) // columns)
+    angle = np.linspace(0, 2 * np.pi, 2000)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    radius = np.sqrt(np.linspace(0.0001, 1, 600))[:, None]
+    disc = 0.3 * radius * circle[(np.arange(600) * 761) % 2000]
+    hue = np.arctan2(z[:, 1], z[:, 0])
+    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, WIDTH / columns * rows + 0.4))
+    headline(fig, title)
+    for ax, (caption, f) in zip(axes.flat, maps.items(), strict=True):
+        x = np.asarray(f(z))
+        ax.scatter(*x.T, s=2.5, c=hue, cmap=ANGLES, linewidths=0, rasterized=True)
+        ax.scatter(*np.asarray(f(disc)).T, s=3, color=INK, linewidths=0, rasterized=True)
+        ax.plot(*np.asarray(f(1.2 * circle)).T, color=INK, linewidth=1)
+        end = 1.1 * np.quantile(np.abs(x), 0.999)
+        ax.set(xticks=[], yticks=[], xlim=(-end, end), ylim=(-end, end), aspect="equal")
+        ax.set_title(caption, loc="center")
+        ax.spines[:].set_visible(False)
     return fig
 
 
 @shown
-def responsibilities(
-    images: np.ndarray, z: np.ndarray, weights: np.ndarray, *, title: str
+def push_forward(
+    maps: Mapping[str, Sequence[float]],
+    z: Sequence[float],
+    densities: Mapping[str, Sequence[float]],
+    x: Sequence[float],
+    *,
+    title: str,
+    xlim_log: tuple[float, float] = (1e-5, 4),
 ) -> Figure:
-    """Each image beside the 2-D samples z, each dot's area its share of the weight.
+    """A line of z carried to x: the prior below, the maps above it, and p(x) turned sideways.
 
     Args:
-        images: n of them, shapes as `pictures`; z: (num_samples, 2).
-        weights: (num_samples, n), columns sum to 1.
+        maps: caption -> the mean of x at each z, in the order of a parameter.
+        densities: caption -> p(x) at each x; what is no map's is drawn black.
     """
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(
-            2, len(images), figsize=(2.3 * len(images), 3.6), height_ratios=(1, 2)
-        )
-        drawn = zip(axes.T, pictures(images), weights.T, strict=True)
-        for (top, bottom), image, weight in drawn:
-            draw(top, image, interpolation="auto")
-            top.axis("off")
-            bottom.scatter(*z.T, s=1.5, color="0.85", linewidths=0, rasterized=True)
-            bottom.scatter(*z.T, s=50 * weight / weight.max(), color=ORANGE, linewidths=0)
-            bottom.set(xlim=(-3.3, 3.3), ylim=(-3.3, 3.3), aspect="equal", xlabel="$z_1$")
-        axes[1, 0].set_ylabel("$z_2$")
-        fig.suptitle(title)
+    options = dict(width_ratios=(1.25, 1, 1.15), height_ratios=(3, 1))
+    fig, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.2), **options)
+    headline(fig, title)
+    map_ax, linear, log = axes[0]
+    for number, (caption, mean) in enumerate(maps.items()):
+        color = look("ordered", number, len(maps)).color
+        map_ax.plot(z, mean, color=color, linewidth=2, label=caption)
+    for caption, density in densities.items():
+        at = list(maps).index(caption) if caption in maps else None
+        one = ROLES["truth"] if at is None else look("ordered", at, len(maps))
+        style = dict(color=one.color, linewidth=2, linestyle="--" if at is None else "-")
+        linear.plot(density, x, **style)
+        log.plot(density, x, label=caption, **style)
+    axes[1, 0].fill_between(z, np.exp(-0.5 * np.square(z)), color=ROLES["prior"].color, alpha=0.6)
+    axes[1, 0].set(xlabel="z", ylabel="p(z)", yticks=[], xlim=(z[0], z[-1]))
+    map_ax.set(ylabel="x", xlim=(z[0], z[-1]), ylim=(x[0], x[-1]), title="x at each z")
+    linear.set(xlabel="p(x)", ylim=(x[0], x[-1]), xlim=(0, None), title="p(x)", yticklabels=[])
+    log.set(xscale="log", xlim=xlim_log, ylim=(x[0], x[-1]), yticklabels=[])
+    log.set(title="the same, logarithmic", xlabel="p(x)")
+    for ax in axes[1, 1:]:
+        ax.axis("off")
+    handles, labels = log.get_legend_handles_labels()
+    axes[1, 1].legend(handles, labels, frameon=False, loc="upper left", ncols=2)
     return fig
 
 
@@ -68,37 +96,31 @@ def responsibilities(
 def latent_map(
     means: np.ndarray,
     places: np.ndarray,
-    labels: Sequence[int],
+    images: np.ndarray,
     *,
     title: str,
-    right: str = "posterior mean of z for test images",
+    right: str = "test images at their posterior mean",
 ) -> Figure:
-    """Left: decoded images over the unit square. Right: where each digit is placed in it.
+    """Left: decoded images over the unit square. Right: where images of the data lie in it.
 
     Args:
         means: side * side images, shapes as `pictures`, the first row at the bottom.
-        places: (n, 2) in the unit square; labels: (n,) digits, drawn as characters.
+        places: (n, 2) in the unit square; images: n of them, drawn small.
         right: the title above them.
     """
     side = round(len(means) ** 0.5)
-    means = pictures(means)
-    picture = tile(means.reshape(side, side, *means.shape[1:])[::-1].reshape(means.shape), side)
-    with plt.rc_context(STYLE):
-        fig, (map_ax, scatter_ax) = plt.subplots(1, 2, figsize=(8, 4.4))
-        draw(map_ax, picture, extent=(0, 1, 0, 1), interpolation="auto")
-        map_ax.grid(False)
-        _digits(scatter_ax, places, labels)
-        map_ax.set_title("decoder means over z")
-        scatter_ax.set_title(right)
-        for ax in (map_ax, scatter_ax):
-            ax.set(
-                aspect="equal",
-                xlim=(0, 1),
-                ylim=(0, 1),
-                xlabel=r"$\Phi(z_1)$",
-                ylabel=r"$\Phi(z_2)$",
-            )
-        fig.suptitle(title)
+    images, picture = pictures(images), tile(from_below(means), side)
+    fig, (map_ax, place_ax) = plt.subplots(1, 2, figsize=(WIDTH, 4.2))
+    headline(fig, title)
+    draw(map_ax, picture, extent=(0, 1, 0, 1), interpolation="auto")
+    draw(place_ax, _scattered(images, np.asarray(places)), extent=(0, 1, 0, 1))
+    map_ax.set_title("what the decoder draws at each z")
+    place_ax.set_title(right)
+    for ax in (map_ax, place_ax):
+        ax.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel=r"$\Phi(z_1)$")
+        ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        ax.spines[:].set(visible=True, color="0.8")
+    map_ax.set_ylabel(r"$\Phi(z_2)$")
     return fig
 
 
@@ -110,86 +132,184 @@ def code_panels(
 
     Args:
         panels: caption -> places (n, 2); labels: (n,) digits.
-        end: the axes go from -end to end.
+        end: the axes go from -end to end; how many lie outside is written below.
     """
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 3.4), squeeze=False)
-        for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
-            ax.add_patch(plt.Circle((0, 0), (2 * np.log(100)) ** 0.5, fill=False, color="0.4"))
-            _digits(ax, np.asarray(places), labels)
-            ax.set(title=caption, xlim=(-end, end), ylim=(-end, end), aspect="equal")
-            ax.set_xlabel("$z_1$")
-        axes[0, 0].set_ylabel("$z_2$")
-        fig.suptitle(title)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(WIDTH, 0.8 + WIDTH / len(panels)), squeeze=False
+    )
+    headline(fig, title)
+    for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
+        places = np.asarray(places)
+        prior = plt.Circle((0, 0), (2 * np.log(100)) ** 0.5, color=ROLES["prior"].color, alpha=0.25)
+        ax.add_patch(prior)
+        for (x, y), label in zip(places, np.asarray(labels), strict=True):
+            style = dict(color=DIGITS[label % 10], fontsize=6.5, ha="center", va="center")
+            ax.text(x, y, str(label), clip_on=True, **style)
+        outside = np.mean((np.abs(places) > end).any(axis=1))
+        ax.set(xlim=(-end, end), ylim=(-end, end), aspect="equal")
+        ax.set(xlabel=f"$z_1$   ({outside:.0%} outside)" if outside else "$z_1$")
+        ax.set_title(caption, loc="center")
+    axes[0, 0].set_ylabel("$z_2$")
     return fig
 
 
 @shown
 def posterior_panels(
-    panels: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    panels: Mapping[str, tuple],
     points: np.ndarray,
     *,
     title: str,
     images: np.ndarray | None = None,
     limits: tuple[float, float, float, float] | None = (-3.3, 3.3, -3.3, 3.3),
+    role: str = "q",
 ) -> Figure:
-    """Exact posteriors as orange shades, under samples of something else, grey dots.
+    """Exact posteriors as orange shades; a q as two contours, or samples as dots.
 
-    A posterior too small to be seen gets a ring around it.
+    A posterior too small to be seen is drawn a second time, magnified, in a corner.
 
     Args:
-        panels: caption -> log_probs (m,) of the nodes and samples (n, 2).
+        panels: caption -> log_probs (m,) of the nodes, and one of: log q as a function,
+            (n, 2) -> (n,), drawn as the contours inside which 39 and 86 % of it lie (1 and 2
+            standard deviations of a Gaussian); samples (n, 2), grey dots; or a pair, samples and
+            their weights (n,), which are the dots' areas.
         points: (m, 2), the nodes of a grid, as `grid_posterior` returns them.
         images: one for each panel, drawn above, shapes as `pictures`; None: no images.
-        limits: left, right, bottom, top; None: each panel as near as its clouds allow.
+        limits: left, right, bottom, top; None: each panel as near as both allow.
+        role: whose the contours are.
     """
-    rows, heights = (1, (1,)) if images is None else (2, (1, 2))
-    size = (2.4 * len(panels), 2.4 * sum(heights) / max(heights) + 0.5)
-    side = round(len(points) ** 0.5)
-    nodes = np.unique(points)
-    cells = np.outer(np.gradient(nodes), np.gradient(nodes))
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(
-            rows, len(panels), figsize=size, height_ratios=heights, squeeze=False
-        )
-        for ax, (caption, (log_probs, samples)) in zip(axes[-1], panels.items(), strict=True):
-            density = np.exp(log_probs).reshape(side, side) / cells
-            x, y = points.reshape(side, side, 2).transpose(2, 0, 1)
-            ax.grid(False)
-            ax.pcolormesh(x, y, density, cmap=SHADE, shading="gouraud", rasterized=True)
-            ax.scatter(*samples.T, s=4, color="0.45", linewidths=0, rasterized=True)
-            left, right, bottom, top = limits or _near(np.exp(log_probs), points, samples)
-            _ring_if_small(ax, np.exp(log_probs), points, width=right - left)
-            ax.set(title=caption, xlim=(left, right), ylim=(bottom, top))
-            ax.set(aspect="equal", xlabel="$z_1$")
-        for ax, image in zip(axes[0], () if images is None else pictures(images), strict=False):
+    columns = len(panels) if len(panels) < 5 else -(-len(panels) // 2)
+    rows = -(-len(panels) // columns)
+    cell = WIDTH / columns
+    top = 0 if images is None else 0.42
+    size = (WIDTH, rows * cell * (1 + top) + 0.5)
+    ratios = (1,) * rows if images is None else (top, 1) * rows
+    fig, axes = plt.subplots(len(ratios), columns, figsize=size, height_ratios=ratios)
+    axes = np.reshape(axes, (len(ratios), columns))
+    headline(fig, title)
+    places = axes.reshape(-1) if images is None else axes[1::2].reshape(-1)
+    for ax, (caption, (log_probs, other)) in zip(places, panels.items(), strict=False):
+        ax.set_title(caption, loc="center")
+        near = _near(np.asarray(log_probs), points, other)
+        frame = limits or near
+        _posterior(ax, log_probs, points, other, frame, role)
+        held = _near(np.asarray(log_probs), points, None)
+        if held[1] - held[0] < 0.18 * (frame[1] - frame[0]):
+            _magnify(ax, log_probs, points, other, frame, held, role)
+        ax.locator_params(nbins=4)
+        ax.set_xlabel("$z_1$")
+    if images is not None:
+        for ax, image in zip(axes[::2].reshape(-1), pictures(images), strict=False):
             draw(ax, image, interpolation="auto")
-            ax.axis("off")
-        axes[-1, 0].set_ylabel("$z_2$")
-        fig.suptitle(title)
+    for ax in (*places[len(panels) :], *(() if images is None else axes[::2].reshape(-1))):
+        ax.axis("off")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("$z_2$")
     return fig
 
 
-def _digits(ax: Axes, places: np.ndarray, labels: Sequence[int]) -> None:
-    for digit in np.unique(labels):
-        x, y = places[labels == digit].T
-        color = COLORS[digit % len(COLORS)] if digit < len(COLORS) else str(0.15 * (digit % 5))
-        mark = {"marker": f"${digit}$", "markersize": 5, "color": color, "mew": 0.2}
-        ax.plot(x, y, linestyle="", **mark)
+def _posterior(ax: Axes, log_probs, points, other, frame, role: str) -> None:
+    """One shade, and what is laid over it, within a frame (left, right, bottom, top)."""
+    fine = _fine(frame)
+    density = np.exp(_interpolated(log_probs, points, *fine))
+    options = dict(extent=frame, origin="lower", cmap=SHADE, vmin=0, zorder=0)
+    ax.imshow(density, interpolation="bilinear", aspect="auto", **options)
+    if callable(other):
+        _contours(ax, other, fine, look(role))
+    elif isinstance(other, tuple):
+        samples, weights = (np.asarray(part) for part in other)
+        ax.scatter(*samples.T, s=1.5, color="0.72", linewidths=0, rasterized=True)
+        heavy = weights > 1e-3 * weights.max()
+        area = 90 * weights[heavy] / weights.max()
+        ax.scatter(*samples[heavy].T, s=area, color="0.3", alpha=0.75, linewidths=0)
+    elif other is not None:
+        ax.scatter(*np.asarray(other).T, s=4, color="0.5", linewidths=0, rasterized=True)
+    ax.set(xlim=frame[:2], ylim=frame[2:], aspect="equal")
 
 
-def _near(probs: np.ndarray, points: np.ndarray, samples: np.ndarray):
-    """A square around the places that hold all but a thousandth of probs, and the samples."""
-    likely_first = np.argsort(-probs)
-    held = likely_first[: np.searchsorted(np.cumsum(probs[likely_first]), 0.999) + 1]
-    both = np.concatenate([points[held], samples])
+def _magnify(ax: Axes, log_probs, points, other, frame, held, role: str) -> None:
+    """The posterior again, in the corner opposite to it."""
+    left, right, bottom, top = held
+    middle = (frame[0] + frame[1]) / 2, (frame[2] + frame[3]) / 2
+    corner = (
+        0.0 if (left + right) / 2 > middle[0] else 0.54,
+        0.0 if (bottom + top) / 2 > middle[1] else 0.54,
+    )
+    inset = ax.inset_axes((*corner, 0.46, 0.46))
+    margin = 0.25 * (right - left)
+    zoom = (left - margin, right + margin, bottom - margin, top + margin)
+    _posterior(inset, log_probs, points, other, zoom, role)
+    inset.set(xticks=[], yticks=[])
+    inset.spines[:].set(visible=True, color="0.4")
+    times = (frame[1] - frame[0]) / (zoom[1] - zoom[0]) * 0.46
+    said = f"×{times:.0f}"
+    inset.text(0.05, 0.93, said, transform=inset.transAxes, va="top", fontsize=8, color="0.3")
+    bounds = (zoom[0], zoom[2], zoom[1] - zoom[0], zoom[3] - zoom[2])
+    ax.indicate_inset(bounds, inset, edgecolor="0.4", alpha=1)
+
+
+def _contours(ax: Axes, log_density, fine, one) -> None:
+    x, y = fine
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    log_q = np.asarray(log_density(grid), dtype=float).reshape(len(y), len(x))
+    mass = np.exp(log_q) * (x[1] - x[0]) * (y[1] - y[0])
+    falling = np.sort(mass, axis=None)[::-1]
+    held = np.cumsum(falling)
+    levels = [falling[np.searchsorted(held, m)] for m in (0.8647, 0.3935) if held[-1] > m]
+    if levels:
+        halo = [withStroke(linewidth=3, foreground="white")]
+        drawn = ax.contour(
+            *fine, mass, levels=sorted(set(levels)), colors=[one.color], linewidths=1.4
+        )
+        drawn.set(path_effects=halo, linestyle=one.dash)
+
+
+def _fine(frame, size: int = 220) -> tuple[np.ndarray, np.ndarray]:
+    return np.linspace(*frame[:2], size), np.linspace(*frame[2:], size)
+
+
+def _interpolated(log_probs, points, x, y) -> np.ndarray:
+    """log density over x and y, up to a constant with 0 at the highest node; (len(y), len(x))."""
+    from scipy.interpolate import RectBivariateSpline
+
+    nodes = np.unique(points)
+    log_cells = np.log(np.gradient(nodes))
+    log_density = np.asarray(log_probs, dtype=float).reshape(len(nodes), len(nodes))
+    log_density = log_density - log_cells[:, None] - log_cells
+    log_density = np.maximum(log_density - log_density.max(), -40)
+    return np.minimum(RectBivariateSpline(nodes, nodes, log_density, kx=1, ky=1)(x, y).T, 0.2)
+
+
+def _near(log_probs: np.ndarray, points: np.ndarray, other):
+    """A square that holds all but a thousandth of a posterior and of what is laid over it."""
+    clouds = [_holding(np.exp(log_probs), points)]
+    if callable(other):
+        nodes = np.unique(points)
+        cells = np.gradient(nodes)
+        log_q = np.asarray(other(points.astype(np.float32)), dtype=float)
+        clouds.append(_holding(np.exp(log_q) * np.outer(cells, cells).reshape(-1), points))
+    elif isinstance(other, np.ndarray):
+        clouds.append(other)
+    both = np.concatenate(clouds)
     low, high = both.min(axis=0), both.max(axis=0)
-    (x, y), half = (low + high) / 2, 0.55 * (high - low).max()
+    (x, y), half = (low + high) / 2, 0.55 * max((high - low).max(), 0.05)
     return x - half, x + half, y - half, y + half
 
 
-def _ring_if_small(ax: Axes, probs: np.ndarray, points: np.ndarray, width: float) -> None:
-    mean = probs @ points
-    spread = np.sqrt(probs @ np.square(points - mean)).max()
-    if spread < 0.02 * width:
-        ax.plot(*mean, "o", markersize=14, fillstyle="none", color=ORANGE)
+def _holding(probs: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The likeliest points, that hold all but a thousandth of probs."""
+    likely_first = np.argsort(-probs)
+    held = np.searchsorted(np.cumsum(probs[likely_first]), 0.999 * probs.sum())
+    return points[likely_first[: held + 1]]
+
+
+def _scattered(images: np.ndarray, places: np.ndarray, size: int = 840) -> np.ndarray:
+    """Small images of ink on a square canvas, the darker ink where they overlap."""
+    canvas = np.zeros((size, size), dtype=np.float32)
+    height, width = images.shape[1:3]
+    ink = images if images.ndim == 3 else 1 - images[..., :3].mean(axis=-1)
+    for image, (x, y) in zip(ink, places, strict=True):
+        left = int(np.clip(x * size - width / 2, 0, size - width))
+        top = int(np.clip((1 - y) * size - height / 2, 0, size - height))
+        patch = canvas[top : top + height, left : left + width]
+        np.maximum(patch, image, out=patch)
+    return canvas
