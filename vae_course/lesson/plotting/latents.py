@@ -207,7 +207,7 @@ def posterior_panels(
     return fig
 
 
-def _posterior(ax: Axes, log_probs, points, other, frame, role: str) -> None:
+def _posterior(ax: Axes, log_probs, points, other, frame, role: str, largest=15) -> None:
     """One shade, and what is laid over it, within a frame (left, right, bottom, top)."""
     fine = _fine(frame)
     density = np.exp(_interpolated(log_probs, points, *fine))
@@ -219,7 +219,7 @@ def _posterior(ax: Axes, log_probs, points, other, frame, role: str) -> None:
         samples, weights = (np.asarray(part) for part in other)
         ax.scatter(*samples.T, s=1.5, color="0.72", linewidths=0, rasterized=True)
         heavy = weights > 1e-3 * weights.max()
-        area = 90 * weights[heavy] / weights.max()
+        area = largest * weights[heavy] / weights.max()
         ax.scatter(*samples[heavy].T, s=area, color="0.3", alpha=0.75, linewidths=0)
     elif other is not None:
         ax.scatter(*np.asarray(other).T, s=4, color="0.5", linewidths=0, rasterized=True)
@@ -237,7 +237,7 @@ def _magnify(ax: Axes, log_probs, points, other, frame, held, role: str) -> None
     inset = ax.inset_axes((*corner, 0.46, 0.46))
     margin = 0.25 * (right - left)
     zoom = (left - margin, right + margin, bottom - margin, top + margin)
-    _posterior(inset, log_probs, points, other, zoom, role)
+    _posterior(inset, log_probs, points, other, zoom, role, largest=90)
     inset.set(xticks=[], yticks=[])
     inset.spines[:].set(visible=True, color="0.4")
     times = (frame[1] - frame[0]) / (zoom[1] - zoom[0]) * 0.46
