@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lessons execute results bench publish colab test-colab test-browser \
+.PHONY: help setup lab test lessons execute results bench figures publish colab test-colab test-browser \
 	test-offline test-lowest test-newest lint lock clean
 BIN := .venv/bin
 READY := .venv/.ready
@@ -48,6 +48,9 @@ bench: $(READY)  ## measure the published table and the speed (hours; resumable)
 	$(BIN)/python experiments/speed.py
 	$(BIN)/python experiments/published.py
 	$(BIN)/python experiments/report.py
+
+figures: $(READY)  ## every figure on one page, also in grey and on a dark page: build/figures.html
+	$(BIN)/python tools/figures.py build/figures.html $(REVISION)
 
 publish: $(READY)  ## name the course's public address everywhere: make publish REPO=owner/name
 	$(BIN)/python tools/notebooks.py publish "$(REPO)"

@@ -121,7 +121,7 @@ def dots(
     for height, values in enumerate(rows.values()):
         ax.plot(values, [height] * len(values), "o", color=look(role).color, alpha=0.6)
     ax.set_yticks(range(len(rows)), rows)
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", alpha=0.3)
     ax.set_xlabel(xlabel)
     return fig
@@ -253,41 +253,34 @@ def ridge(
 
 
 @shown
-def jensen(ratios: Sequence[float], *, title: str, unit: str = "p̂(x) / p(x)") -> Figure:
+def jensen(ratios: Sequence[float], *, title: str, few: int = 40) -> Figure:
     """The log of a mean above the mean of logs, on the curve of the logarithm.
 
     Args:
-        ratios: a few positive estimates; 1 is the truth.
+        ratios: many estimates of p(x), over p(x); the first `few` are drawn.
     """
     fig, ax = plt.subplots(figsize=(WIDTH, 3.6))
     headline(fig, title)
     ratios = np.asarray(ratios, dtype=float)
-    grid = np.linspace(0.8 * ratios.min(), 1.1 * ratios.max(), 300)
+    drawn = ratios[:few]
+    prior, blue = ROLES["prior"], ROLES["q"]
+    grid = np.geomspace(drawn.min(), 1.15 * drawn.max(), 400)
     ax.plot(grid, np.log(grid), color="0.6")
-    ax.vlines(ratios, np.log(ratios), 0, color="0.85", linewidth=1, zorder=0)
-    ax.plot(ratios, 0 * ratios, "|", color=ROLES["prior"].color, markersize=12)
-    ax.plot(ratios, np.log(ratios), "^", color=ROLES["prior"].color)
+    ax.plot(drawn, np.log(drawn), prior.mark, color=prior.color, alpha=0.7)
     mean, mean_log = ratios.mean(), np.log(ratios).mean()
-    ax.fill_between([grid[0], grid[-1]], mean_log, np.log(mean), color=ROLES["q"].color, alpha=0.15)
-    right = grid[-1]
-    ax.hlines(np.log(mean), mean, right, color=INK, linewidth=2)
-    ax.hlines(mean_log, grid[0], right, color=ROLES["q"].color, linewidth=2)
-    ax.plot(mean, np.log(mean), "s", color=INK)
-    for y, said, color in (
-        (np.log(mean), "log of the mean", INK),
-        (mean_log, "mean of the logs", ROLES["q"].text),
-    ):
-        ax.annotate(said, (right, y), (6, 0), textcoords="offset points", va="center", color=color)
-    ax.text(
-        0.9 * right,
-        (mean_log + np.log(mean)) / 2,
-        f"{np.log(mean) - mean_log:.2f} nats lost",
-        ha="right",
-        va="center",
-        color=ROLES["q"].text,
-    )
-    ax.set(xlabel=f"estimates {unit}, and their mean (black)", ylabel="log of the estimate")
-    ax.xaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
+    ends = 0, grid[-1]
+    ax.fill_between(ends, mean_log, np.log(mean), color=blue.color, alpha=0.13, linewidth=0)
+    ax.hlines(np.log(mean), mean, ends[1], color=INK, linewidth=2)
+    ax.hlines(mean_log, *ends, color=blue.color, linewidth=2)
+    ax.vlines(mean, np.log(drawn.min()), np.log(mean), color=INK, linewidth=1, linestyle=":")
+    ax.plot(mean, np.log(mean), ROLES["truth"].mark, color=INK)
+    options = dict(textcoords="offset points", va="center", annotation_clip=False)
+    ax.annotate("log of the mean", (ends[1], np.log(mean)), (6, 0), color=INK, **options)
+    ax.annotate("mean of the logs", (ends[1], mean_log), (6, 0), color=blue.text, **options)
+    said = f"{np.log(mean) - mean_log:.1f} nats lost"
+    ax.text(0.7 * ends[1], (mean_log + np.log(mean)) / 2, said, color=blue.text, va="center")
+    ax.set(xlabel="estimates p̂(x) / p(x)", ylabel="their logarithms (nats)", xlim=(0, ends[1]))
+    ax.yaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
     return fig
 
 

@@ -24,13 +24,13 @@ ARGUMENT = (
         "02",
         "average p(x | z) over\nsamples from the prior",
         "fixed samples, solved in turn:\nEM, generative topographic mapping",
-        "a sharper model leaves fewer samples that count",
+        "how many samples does an image need?",
     ),
     (
         "03",
         "the curse:\nalmost every z explains nothing",
         "",
-        "so look where it matters",
+        "look where it matters instead",
     ),
     (
         "04",
@@ -70,7 +70,7 @@ ARGUMENT = (
 def argument_map() -> Figure:
     """The course as one chain of reasons, with the road not taken at each step."""
     fig, ax = plt.subplots(figsize=(WIDTH, 6.6))
-    headline(fig, "One argument: each step answers the failure above it")
+    headline(fig, "One argument: each step answers what went wrong above it")
     _blank(ax, xlim=(-0.5, 8.7), ylim=(-len(ARGUMENT) + 0.6, 0.4))
     for row, (lesson, step, fork, problem) in enumerate(ARGUMENT):
         y, curse = -row, lesson == "03"
@@ -104,6 +104,8 @@ def plate_diagram(image=None) -> Figure:
     ax.text(2.6, -0.62, "not seen", ha="center", fontsize=9, color="0.35")
     ax.text(5.0, -0.72, "seen", ha="center", fontsize=9, color="0.35")
     ax.text(0.3, -0.42, "shared", ha="center", fontsize=9, color=DECODER.text)
+    (name,) = (text for text in ax.texts if text.get_text() == "$z$")
+    name.set_position((1.95, 0))  # beside its cloud
     if image is not None:
         inset = ax.inset_axes((4.72, -0.28, 0.56, 0.56), transform=ax.transData)
         draw(inset, pictures(np.asarray(image)[None])[0])

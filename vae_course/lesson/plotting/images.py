@@ -84,31 +84,25 @@ def map_film(frames: Mapping[str, tuple[np.ndarray, float]], *, title: str, alt:
         for caption, (means, log_p) in frames.items()
     ]
     heights = [log_p for _, _, log_p in maps]
-    with plt.rc_context(STYLE):
+    side = maps[0][1].shape[0]  # pixels: one of the map is one of the picture, which keeps it small
+    wide, high = WIDTH * DPI, side + 75
+    with plt.rc_context(STYLE | {"figure.constrained_layout.use": False}):
         for number, (caption, image, log_p) in enumerate(maps):
-            fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.4), width_ratios=(1.25, 1))
+            fig = plt.figure(figsize=(wide / DPI, high / DPI))
             headline(fig, title)
-            draw(left, image)
-            left.set(xticks=[], yticks=[])
-            left.spines[:].set(visible=True, color="0.85")
-            right.plot(range(number + 1), heights[: number + 1], "o-", color=ROLES["prior"].color)
-            right.annotate(
-                minus(f"{log_p:.0f} nats"),
-                (number, log_p),
-                (-6, 9),
-                textcoords="offset points",
-                ha="right",
-                fontsize=18,
-                fontweight="bold",
-            )
-            right.set(xlim=(-0.3, len(maps) - 0.7), xticks=range(len(maps)))
-            right.set(ylim=(min(heights) - 8, max(heights) + 22), xlabel="epochs of blind draws")
-            right.yaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
-            right.set_title("log p(x) per test image, exact")
-            left.set_xlabel(caption)
+            fig.figimage(1 - np.clip(image, 0, 1), 15, 10, cmap="gray", vmin=0, vmax=1)
+            left = (15 + side) / wide
+            ax = fig.add_axes((left + 0.1, 60 / high, 0.96 - left - 0.1, (side - 90) / high))
+            fig.text(left + 0.1, (side - 10) / high, f"log p(x) of 500 test images, {caption}:")
+            said = minus(f"{log_p:.0f} nats")
+            ax.text(1, 0.42, said, transform=ax.transAxes, ha="right", fontsize=20, weight="bold")
+            ax.plot(range(number + 1), heights[: number + 1], "o-", color=ROLES["prior"].color)
+            ax.set(xlim=(-0.3, len(maps) - 0.7), xticks=range(len(maps)), xlabel="epoch")
+            ax.set_ylim(min(heights) - 8, max(heights) + 8)
+            ax.yaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
             drawn.append(_raster(fig))
             plt.close(fig)
-    show_png(_animated(drawn), alt=alt)
+    show_png(_animated(drawn), alt=alt, scale=1)
 
 
 def from_below(means: np.ndarray) -> np.ndarray:
@@ -120,13 +114,13 @@ def from_below(means: np.ndarray) -> np.ndarray:
 
 def _raster(fig: Figure) -> Image.Image:
     content = io.BytesIO()
-    fig.savefig(content, format="png", dpi=2 * DPI)
+    fig.savefig(content, format="png", dpi=DPI)
     return Image.open(content).convert("L")
 
 
-def _animated(drawn: list[Image.Image], milliseconds: int = 700) -> bytes:
-    """Frames, the last one also as what is seen where nothing moves; played once."""
-    few = [frame.quantize(16, dither=Image.Dither.NONE) for frame in drawn]
+def _animated(drawn: list[Image.Image], milliseconds: int = 500) -> bytes:
+    """Frames, the last one also as what is seen where nothing moves; played once, in seconds."""
+    few = [frame.quantize(10, dither=Image.Dither.NONE) for frame in drawn]
     content = io.BytesIO()
     few[-1].save(
         content,
@@ -134,7 +128,7 @@ def _animated(drawn: list[Image.Image], milliseconds: int = 700) -> bytes:
         save_all=True,
         append_images=few,
         default_image=True,
-        duration=[milliseconds] * (len(few) - 1) + [4000],
+        duration=milliseconds,
         loop=1,
         optimize=True,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -31,18 +32,19 @@ def map_panels(
         z: (n, 2), centred on 0.
     """
     rows = -(-len(maps) // columns)
-    angle = np.linspace(0, 2 * np.pi, 2000)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    radius = np.sqrt(np.linspace(0.0001, 1, 600))[:, None]
-    disc = 0.3 * radius * circle[(np.arange(600) * 761) % 2000]
+    radius, angle = np.linspace(0.001, 0.25, 12), np.linspace(0, 2 * np.pi, 721)
+    disc = radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     hue = np.arctan2(z[:, 1], z[:, 0])
     fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, WIDTH / columns * rows + 0.4))
     headline(fig, title)
     for ax, (caption, f) in zip(axes.flat, maps.items(), strict=True):
         x = np.asarray(f(z))
         ax.scatter(*x.T, s=2.5, c=hue, cmap=ANGLES, linewidths=0, rasterized=True)
-        ax.scatter(*np.asarray(f(disc)).T, s=3, color=INK, linewidths=0, rasterized=True)
-        ax.plot(*np.asarray(f(1.2 * circle)).T, color=INK, linewidth=1)
+        mesh = np.asarray(f(disc.reshape(-1, 2))).reshape(disc.shape)
+        corners = (mesh[:-1, :-1], mesh[1:, :-1], mesh[1:, 1:], mesh[:-1, 1:])
+        cells = np.stack(corners, axis=2).reshape(-1, 4, 2)
+        style = dict(facecolor=INK, edgecolor="none", antialiased=False, rasterized=True)
+        ax.add_collection(PolyCollection(cells, alpha=0.7, **style))
         end = 1.1 * np.quantile(np.abs(x), 0.999)
         ax.set(xticks=[], yticks=[], xlim=(-end, end), ylim=(-end, end), aspect="equal")
         ax.set_title(caption, loc="center")
@@ -117,7 +119,12 @@ def latent_map(
     map_ax.set_title("what the decoder draws at each z")
     place_ax.set_title(right)
     for ax in (map_ax, place_ax):
-        ax.set(aspect="equal", xlim=(0, 1), ylim=(0, 1), xlabel=r"$\Phi(z_1)$")
+        ax.set(
+            aspect="equal",
+            xlim=(0, 1),
+            ylim=(0, 1),
+            xlabel=r"$\Phi(z_1)$, share of the prior's mass",
+        )
         ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         ax.spines[:].set(visible=True, color="0.8")
     map_ax.set_ylabel(r"$\Phi(z_2)$")
@@ -287,8 +294,8 @@ def _near(log_probs: np.ndarray, points: np.ndarray, other):
         cells = np.gradient(nodes)
         log_q = np.asarray(other(points.astype(np.float32)), dtype=float)
         clouds.append(_holding(np.exp(log_q) * np.outer(cells, cells).reshape(-1), points))
-    elif isinstance(other, np.ndarray):
-        clouds.append(other)
+    elif other is not None and not isinstance(other, tuple):
+        clouds.append(np.asarray(other))
     both = np.concatenate(clouds)
     low, high = both.min(axis=0), both.max(axis=0)
     (x, y), half = (low + high) / 2, 0.55 * max((high - low).max(), 0.05)
@@ -302,7 +309,7 @@ def _holding(probs: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points[likely_first[: held + 1]]
 
 
-def _scattered(images: np.ndarray, places: np.ndarray, size: int = 840) -> np.ndarray:
+def _scattered(images: np.ndarray, places: np.ndarray, size: int = 640) -> np.ndarray:
     """Small images of ink on a square canvas, the darker ink where they overlap."""
     canvas = np.zeros((size, size), dtype=np.float32)
     height, width = images.shape[1:3]

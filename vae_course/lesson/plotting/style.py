@@ -89,10 +89,10 @@ def show(fig: Figure, *, alt: str) -> None:
     show_png(few_colors(Image.open(content)), alt=alt)
 
 
-def show_png(content: bytes, *, alt: str) -> None:
-    """Displays a picture at half its size in pixels, as screens with small pixels need it."""
+def show_png(content: bytes, *, alt: str, scale: int = 2) -> None:
+    """Displays a picture that has `scale` pixels for each one of the page."""
     _check_alt(alt)
-    width, height = (size // 2 for size in Image.open(io.BytesIO(content)).size)
+    width, height = (size // scale for size in Image.open(io.BytesIO(content)).size)
     display(
         {"image/png": base64.b64encode(content).decode(), "text/plain": alt},
         metadata={"image/png": {"alt": alt, "width": width, "height": height}},
