@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+
 from notebooks import NOTEBOOKS, ROOT, alt, figures, read
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>Figures</title><style>
