@@ -386,7 +386,8 @@ def _draw(ax: Axes, s: Series, one: Look) -> tuple[float, float] | None:
     elif s.kind == "trace":
         ax.plot(x, y, color=color, linewidth=0.6, alpha=0.3)
         width = max(3, len(y) // 20)
-        smooth = [np.median(y[max(0, i - width) : i + width]) for i in range(len(y))]
+        reach = [min(i, len(y) - 1 - i, width) for i in range(len(y))]  # as far on either side
+        smooth = [np.median(y[i - r : i + r + 1]) for i, r in enumerate(reach)]
         ax.plot(x, smooth, dash, color=color, linewidth=2)
         y = np.asarray(smooth)
     elif s.kind == "guess":

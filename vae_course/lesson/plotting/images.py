@@ -58,7 +58,8 @@ def film_strip(frames: Mapping[str, np.ndarray], *, title: str) -> Figure:
     """One row of images for each caption, top to bottom, as many in each; shapes as `pictures`."""
     columns = len(next(iter(frames.values())))
     strip = tile(np.concatenate([pictures(frame) for frame in frames.values()]), columns)
-    wide = 0.82 * WIDTH  # the rest is for the captions
+    longest = max(len(line) for caption in frames for line in caption.split("\n"))
+    wide = WIDTH - 0.25 - 0.07 * longest  # inches; the rest is for the captions
     fig, ax = plt.subplots(figsize=(WIDTH, wide * strip.shape[0] / strip.shape[1] + 0.5))
     headline(fig, title)
     draw(ax, strip)

@@ -142,7 +142,7 @@ def code_panels(
         end: the axes go from -end to end; how many lie outside is written below.
     """
     fig, axes = plt.subplots(
-        1, len(panels), figsize=(WIDTH, 0.8 + WIDTH / len(panels)), squeeze=False
+        1, len(panels), figsize=(WIDTH, 0.6 + 0.92 * WIDTH / len(panels)), squeeze=False
     )
     headline(fig, title)
     for ax, (caption, places) in zip(axes.flat, panels.items(), strict=True):
@@ -169,6 +169,7 @@ def posterior_panels(
     images: np.ndarray | None = None,
     limits: tuple[float, float, float, float] | None = (-3.3, 3.3, -3.3, 3.3),
     role: str = "q",
+    dots: str = "prior",
 ) -> Figure:
     """Exact posteriors as orange shades; a q as two contours, or samples as dots.
 
@@ -182,7 +183,7 @@ def posterior_panels(
         points: (m, 2), the nodes of a grid, as `grid_posterior` returns them.
         images: one for each panel, drawn above, shapes as `pictures`; None: no images.
         limits: left, right, bottom, top; None: each panel as near as both allow.
-        role: whose the contours are.
+        role: whose the contours are; dots: whose the samples are.
     """
     columns = len(panels) if len(panels) < 5 else -(-len(panels) // 2)
     rows = -(-len(panels) // columns)
@@ -198,11 +199,11 @@ def posterior_panels(
         ax.set_title(caption, loc="center")
         near = _near(np.asarray(log_probs), points, other)
         frame = limits or near
-        _posterior(ax, log_probs, points, other, frame, role)
-        held = _near(np.asarray(log_probs), points, None)
+        _posterior(ax, log_probs, points, other, frame, (role, dots))
+        held = _near(np.asarray(log_probs), points, None, share=0.9)
         if held[1] - held[0] < 0.18 * (frame[1] - frame[0]):
-            _magnify(ax, log_probs, points, other, frame, held, role)
-        ax.locator_params(nbins=4)
+            _magnify(ax, log_probs, points, other, frame, held, (role, dots))
+        ax.locator_params(nbins=3)
         ax.set_xlabel("$z_1$")
     if images is not None:
         for ax, image in zip(axes[::2].reshape(-1), pictures(images), strict=False):
@@ -214,14 +215,14 @@ def posterior_panels(
     return fig
 
 
-def _posterior(ax: Axes, log_probs, points, other, frame, role: str, largest=15) -> None:
+def _posterior(ax: Axes, log_probs, points, other, frame, roles, largest=15) -> None:
     """One shade, and what is laid over it, within a frame (left, right, bottom, top)."""
     fine = _fine(frame)
     density = np.exp(_interpolated(log_probs, points, *fine))
     options = dict(extent=frame, origin="lower", cmap=SHADE, vmin=0, zorder=0)
     ax.imshow(density, interpolation="bilinear", aspect="auto", **options)
     if callable(other):
-        _contours(ax, other, fine, look(role))
+        _contours(ax, other, fine, look(roles[0]))
     elif isinstance(other, tuple):
         samples, weights = (np.asarray(part) for part in other)
         ax.scatter(*samples.T, s=1.5, color="0.72", linewidths=0, rasterized=True)
@@ -229,11 +230,12 @@ def _posterior(ax: Axes, log_probs, points, other, frame, role: str, largest=15)
         area = largest * weights[heavy] / weights.max()
         ax.scatter(*samples[heavy].T, s=area, color="0.3", alpha=0.75, linewidths=0)
     elif other is not None:
-        ax.scatter(*np.asarray(other).T, s=4, color="0.5", linewidths=0, rasterized=True)
+        color = look(roles[1]).color
+        ax.scatter(*np.asarray(other).T, s=4, color=color, linewidths=0, rasterized=True)
     ax.set(xlim=frame[:2], ylim=frame[2:], aspect="equal")
 
 
-def _magnify(ax: Axes, log_probs, points, other, frame, held, role: str) -> None:
+def _magnify(ax: Axes, log_probs, points, other, frame, held, roles) -> None:
     """The posterior again, in the corner opposite to it."""
     left, right, bottom, top = held
     middle = (frame[0] + frame[1]) / 2, (frame[2] + frame[3]) / 2
@@ -244,7 +246,7 @@ def _magnify(ax: Axes, log_probs, points, other, frame, held, role: str) -> None
     inset = ax.inset_axes((*corner, 0.46, 0.46))
     margin = 0.25 * (right - left)
     zoom = (left - margin, right + margin, bottom - margin, top + margin)
-    _posterior(inset, log_probs, points, other, zoom, role, largest=90)
+    _posterior(inset, log_probs, points, other, zoom, roles, largest=90)
     inset.set(xticks=[], yticks=[])
     inset.spines[:].set(visible=True, color="0.4")
     times = (frame[1] - frame[0]) / (zoom[1] - zoom[0]) * 0.46
@@ -255,19 +257,25 @@ def _magnify(ax: Axes, log_probs, points, other, frame, held, role: str) -> None
 
 
 def _contours(ax: Axes, log_density, fine, one) -> None:
+    density, cell = _density(log_density, fine)
+    everywhere, wide_cell = density, cell
+    if density.sum() * cell < 0.99:  # part of q lies outside
+        everywhere, wide_cell = _density(log_density, _fine((-8, 8, -8, 8), 640))
+    falling = np.sort(everywhere, axis=None)[::-1]
+    held = np.cumsum(falling) * wide_cell
+    levels = sorted({falling[np.searchsorted(held, m)] for m in (0.8647, 0.3935) if held[-1] > m})
+    if levels and density.max() > levels[0]:
+        halo = [withStroke(linewidth=3, foreground="white")]
+        drawn = ax.contour(*fine, density, levels=levels, colors=[one.color], linewidths=1.4)
+        drawn.set(path_effects=halo, linestyle=one.dash)
+
+
+def _density(log_density, fine) -> tuple[np.ndarray, float]:
+    """A density over x and y, (len(y), len(x)), and the area of a cell."""
     x, y = fine
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
-    log_q = np.asarray(log_density(grid), dtype=float).reshape(len(y), len(x))
-    mass = np.exp(log_q) * (x[1] - x[0]) * (y[1] - y[0])
-    falling = np.sort(mass, axis=None)[::-1]
-    held = np.cumsum(falling)
-    levels = [falling[np.searchsorted(held, m)] for m in (0.8647, 0.3935) if held[-1] > m]
-    if levels:
-        halo = [withStroke(linewidth=3, foreground="white")]
-        drawn = ax.contour(
-            *fine, mass, levels=sorted(set(levels)), colors=[one.color], linewidths=1.4
-        )
-        drawn.set(path_effects=halo, linestyle=one.dash)
+    density = np.exp(np.asarray(log_density(grid), dtype=float)).reshape(len(y), len(x))
+    return density, (x[1] - x[0]) * (y[1] - y[0])
 
 
 def _fine(frame, size: int = 220) -> tuple[np.ndarray, np.ndarray]:
@@ -286,14 +294,14 @@ def _interpolated(log_probs, points, x, y) -> np.ndarray:
     return np.minimum(RectBivariateSpline(nodes, nodes, log_density, kx=1, ky=1)(x, y).T, 0.2)
 
 
-def _near(log_probs: np.ndarray, points: np.ndarray, other):
-    """A square that holds all but a thousandth of a posterior and of what is laid over it."""
-    clouds = [_holding(np.exp(log_probs), points)]
+def _near(log_probs: np.ndarray, points: np.ndarray, other, share: float = 0.99):
+    """A square that holds such a share of a posterior and of what is laid over it."""
+    clouds = [_holding(np.exp(log_probs), points, share)]
     if callable(other):
         nodes = np.unique(points)
         cells = np.gradient(nodes)
         log_q = np.asarray(other(points.astype(np.float32)), dtype=float)
-        clouds.append(_holding(np.exp(log_q) * np.outer(cells, cells).reshape(-1), points))
+        clouds.append(_holding(np.exp(log_q) * np.outer(cells, cells).reshape(-1), points, share))
     elif other is not None and not isinstance(other, tuple):
         clouds.append(np.asarray(other))
     both = np.concatenate(clouds)
@@ -302,10 +310,10 @@ def _near(log_probs: np.ndarray, points: np.ndarray, other):
     return x - half, x + half, y - half, y + half
 
 
-def _holding(probs: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The likeliest points, that hold all but a thousandth of probs."""
+def _holding(probs: np.ndarray, points: np.ndarray, share: float) -> np.ndarray:
+    """The likeliest points, that hold such a share of probs."""
     likely_first = np.argsort(-probs)
-    held = np.searchsorted(np.cumsum(probs[likely_first]), 0.999 * probs.sum())
+    held = np.searchsorted(np.cumsum(probs[likely_first]), share * probs.sum())
     return points[likely_first[: held + 1]]
 
 

@@ -64,8 +64,8 @@ def look(role: str, before: int = 0, ordered: int = 0) -> Look:
         ValueError: if there is no such role.
     """
     if role == "ordered":
-        color = RAMP(before / max(1, ordered - 1))
-        return Look(color, color, "-", "osDv^"[before % 5])
+        place = before / max(1, ordered - 1)
+        return Look(RAMP(place), RAMP(max(place, 0.4)), "-", "osDv^"[before % 5])
     if role not in ROLES:
         raise ValueError(f"a role is one of {', '.join(ROLES)} or ordered; got {role!r}")
     found = ROLES[role]
