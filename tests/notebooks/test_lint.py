@@ -36,7 +36,7 @@ def test_a_lesson_keeps_the_rules(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_nbconvert_finds_every_alt_text_and_links_to_lessons_arrive(path):
     notebook = read(path)
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
     found = re.findall(r'<img[^>]*alt="([^"]*)"', page)
     assert len(found) == len(figures(notebook))
     assert all(len(alt.split()) >= 25 for alt in found)

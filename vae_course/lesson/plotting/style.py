@@ -92,12 +92,23 @@ def show(fig: Figure, *, alt: str) -> None:
 def show_png(content: bytes, *, alt: str, scale: int = 2) -> None:
     """Displays a picture that has `scale` pixels for each one of the page."""
     _check_alt(alt)
-    width, height = (size // scale for size in Image.open(io.BytesIO(content)).size)
-    display(
-        {"image/png": base64.b64encode(content).decode(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt, "width": width, "height": height}},
-        raw=True,
-    )
+    display(_Shown(content, alt, scale))
+
+
+class _Shown:
+    """A picture where pictures are shown, its alt text where they are not."""
+
+    def __init__(self, content: bytes, alt: str, scale: int):
+        self.content, self.alt, self.scale = content, alt, scale
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        size = Image.open(io.BytesIO(self.content)).size
+        width, height = (pixels // self.scale for pixels in size)
+        data = {"image/png": base64.b64encode(self.content).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt, "width": width, "height": height}}
 
 
 def few_colors(picture: Image.Image, number: int = 128) -> bytes:
