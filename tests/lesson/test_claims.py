@@ -61,5 +61,5 @@ def test_a_recorded_table_names_script_date_and_seeds(name):
 
 
 def test_a_table_that_does_not_exist_gets_the_list():
-    with pytest.raises(ValueError, match="'nothing': there are collapse, curse_table, likelihoods"):
+    with pytest.raises(ValueError, match="'nothing': there are collapse, curse_samples"):
         lesson.recorded("nothing")

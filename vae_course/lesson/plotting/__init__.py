@@ -29,6 +29,7 @@ from vae_course.lesson.plotting.latents import (
     code_panels,
     latent_map,
     map_panels,
+    needle,
     posterior_panels,
     push_forward,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "line",
     "map_film",
     "map_panels",
+    "needle",
     "plate_diagram",
     "points",
     "posterior_panels",

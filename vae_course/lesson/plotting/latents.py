@@ -1,5 +1,6 @@
 """Figures of two-dimensional places: maps, samples, posteriors."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -215,6 +216,83 @@ def posterior_panels(
     return fig
 
 
+@shown
+def needle(
+    images: np.ndarray,
+    z: np.ndarray,
+    shares: np.ndarray,
+    log_probs: np.ndarray,
+    points: np.ndarray,
+    decode: Callable[[np.ndarray], np.ndarray],
+    *,
+    title: str,
+) -> Figure:
+    """Blind draws, the spot that explains an image magnified, and how the draws share the work.
+
+    Args:
+        images: (k, ...), shapes as `pictures`: the first one large, the others small.
+        z: (n, 2), the draws; shares: (n, k), their responsibilities for each image.
+        log_probs: (m, k), the exact posteriors at the nodes `points`, (m, 2).
+        decode: (n, 2) -> what the decoder draws there, shapes as `pictures`.
+    """
+    images, z, shares = pictures(images), np.asarray(z), np.asarray(shares)
+    fig = plt.figure(figsize=(WIDTH, 5.9))
+    headline(fig, title)
+    above, below = fig.add_gridspec(2, 1, height_ratios=(2.5, 1))
+    left, right = (fig.add_subplot(place) for place in above.subgridspec(1, 2))
+    bars, *small = (
+        fig.add_subplot(place)
+        for place in below.subgridspec(1, len(images), width_ratios=(2, *(1,) * (len(images) - 1)))
+    )
+    wide = (-4, 4, -4, 4)
+    blind = z, np.full(len(z), 1e-9)
+    _posterior(left, log_probs[:, 0], points, blind, wide, ("q", "prior"), 0)
+    left.set(xlabel="$z_1$", ylabel="$z_2$", title=f"{len(z):,} draws from the prior")
+    left.locator_params(nbins=5)
+    _thumbnail(left, images[0], (0.0, 0.78, 0.22, 0.22))
+    for ax, column in zip((right, *small), range(len(images)), strict=True):
+        carry = z[shares[:, column] > 0.05]
+        frame = _square(_holding(np.exp(log_probs[:, column]), points, 0.99), carry)
+        one = z, shares[:, column]
+        _posterior(
+            ax, log_probs[:, column], points, one, frame, ("q", "prior"), 60 if column else 220
+        )
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color="0.4")
+        times = 8 / (frame[1] - frame[0])
+        effective = 1 / np.square(shares[:, column]).sum()
+        ax.set_title(f"{effective:.1f} count" if column else f"the spot, ×{times:.0f}")
+        if column:
+            _thumbnail(ax, images[column], (0.0, 0.68, 0.32, 0.32))
+            continue
+        bounds = (frame[0], frame[2], frame[1] - frame[0], frame[3] - frame[2])
+        left.indicate_inset(bounds, right, edgecolor="0.4", alpha=1)
+        best = np.argsort(-shares[:, 0])[:2]
+        best = best[np.argsort(z[best, 0])]
+        drawn = pictures(decode(z[best].astype(np.float32)))
+        for left_edge, i, picture in zip((0.0, 0.76), best, drawn, strict=True):
+            _thumbnail(right, picture, (left_edge, 0, 0.24, 0.24))
+            right.annotate(
+                f"{shares[i, 0]:.0%}",
+                z[i],
+                (left_edge + 0.12, 0.26),
+                textcoords="axes fraction",
+                ha="center",
+                arrowprops={"arrowstyle": "-", "color": "0.4"},
+            )
+    falling = np.sort(shares[:, 0])[::-1][:30]
+    bars.bar(np.arange(1, 31), falling, color="0.3")
+    bars.set(xlabel=f"draws, best first (30 of {len(z):,})", ylabel="responsibility r")
+    return fig
+
+
+def _thumbnail(ax: Axes, picture: np.ndarray, bounds) -> None:
+    inset = ax.inset_axes(bounds)
+    draw(inset, picture, interpolation="auto")
+    inset.set(xticks=[], yticks=[])
+    inset.spines[:].set(visible=True, color="0.4")
+
+
 def _posterior(ax: Axes, log_probs, points, other, frame, roles, largest=15) -> None:
     """One shade, and what is laid over it, within a frame (left, right, bottom, top)."""
     fine = _fine(frame)
@@ -236,12 +314,17 @@ def _posterior(ax: Axes, log_probs, points, other, frame, roles, largest=15) -> 
 
 
 def _magnify(ax: Axes, log_probs, points, other, frame, held, roles) -> None:
-    """The posterior again, in the corner opposite to it."""
+    """The posterior again, in the corner farthest from it and from q."""
     left, right, bottom, top = held
-    middle = (frame[0] + frame[1]) / 2, (frame[2] + frame[3]) / 2
-    corner = (
-        0.0 if (left + right) / 2 > middle[0] else 0.54,
-        0.0 if (bottom + top) / 2 > middle[1] else 0.54,
+    size = np.array([frame[1] - frame[0], frame[3] - frame[2]])
+    taken = [np.array([left + right, bottom + top]) / 2]
+    if callable(other):
+        cloud = _cloud(other, points, 0.9)
+        taken.append((cloud.min(axis=0) + cloud.max(axis=0)) / 2)
+    taken = [(place - (frame[0], frame[2])) / size for place in taken]
+    corner = max(
+        itertools.product((0.0, 0.54), repeat=2),
+        key=lambda corner: min(np.abs(np.add(corner, 0.23) - place).max() for place in taken),
     )
     inset = ax.inset_axes((*corner, 0.46, 0.46))
     margin = 0.25 * (right - left)
@@ -298,12 +381,21 @@ def _near(log_probs: np.ndarray, points: np.ndarray, other, share: float = 0.99)
     """A square that holds such a share of a posterior and of what is laid over it."""
     clouds = [_holding(np.exp(log_probs), points, share)]
     if callable(other):
-        nodes = np.unique(points)
-        cells = np.gradient(nodes)
-        log_q = np.asarray(other(points.astype(np.float32)), dtype=float)
-        clouds.append(_holding(np.exp(log_q) * np.outer(cells, cells).reshape(-1), points, share))
+        clouds.append(_cloud(other, points, share))
     elif other is not None and not isinstance(other, tuple):
         clouds.append(np.asarray(other))
+    return _square(*clouds)
+
+
+def _cloud(log_density, points: np.ndarray, share: float) -> np.ndarray:
+    """The nodes that hold such a share of a density."""
+    cells = np.gradient(np.unique(points))
+    density = np.exp(np.asarray(log_density(points.astype(np.float32)), dtype=float))
+    return _holding(density * np.outer(cells, cells).reshape(-1), points, share)
+
+
+def _square(*clouds: np.ndarray) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top of a square that holds all of the points."""
     both = np.concatenate(clouds)
     low, high = both.min(axis=0), both.max(axis=0)
     (x, y), half = (low + high) / 2, 0.55 * max((high - low).max(), 0.05)
