@@ -37,6 +37,7 @@ execute: $(READY)  ## run the notebooks in place on real MNIST, filling their ou
 results: $(READY)  ## measure missing rows of the recorded tables
 	$(BIN)/python experiments/two_latents.py
 	$(BIN)/python experiments/curse.py
+	$(BIN)/python experiments/curse_samples.py
 	$(BIN)/python experiments/long_vae.py
 	$(BIN)/python experiments/collapse.py
 	$(BIN)/python experiments/likelihoods.py

@@ -190,6 +190,30 @@ def test_a_ridge_points_from_pictures_to_their_places_on_a_logarithmic_axis():
     plt.close(fig)
 
 
+def test_the_needle_names_what_the_best_draws_carry():
+    nodes = np.linspace(-4, 4, 81)
+    points = np.stack(np.meshgrid(nodes, nodes, indexing="ij"), axis=-1).reshape(-1, 2)
+    log_probs = -200 * np.square(points - 1).sum(axis=1)[:, None]
+    z = np.array([[1.0, 1.05], [0.9, 1.0], [-2.0, 0.0]])
+    shares = np.array([[0.75], [0.25], [0.0]])
+    fig = drawn(
+        plotting.needle,
+        np.zeros((1, 784)),
+        z,
+        shares,
+        log_probs,
+        points,
+        decode=lambda z: np.zeros((len(z), 784)),
+        title="t",
+    )
+    plane, spot, bars = fig.axes[:3]
+    assert {text.get_text() for text in spot.texts} == {"25%", "75%"}
+    assert spot.get_xlim()[0] > 0.5
+    assert plane.get_xlim() == (-4, 4)
+    assert [bar.get_height() for bar in bars.patches] == [0.75, 0.25, 0]
+    plt.close(fig)
+
+
 def test_a_film_plays_once_and_its_poster_is_the_last_map(monkeypatch):
     shown = []
     monkeypatch.setattr(images, "show_png", lambda content, **options: shown.append(content))

@@ -281,8 +281,8 @@ def needle(
                 arrowprops={"arrowstyle": "-", "color": "0.4"},
             )
     falling = np.sort(shares[:, 0])[::-1][:30]
-    bars.bar(np.arange(1, 31), falling, color="0.3")
-    bars.set(xlabel=f"draws, best first (30 of {len(z):,})", ylabel="responsibility r")
+    bars.bar(np.arange(1, len(falling) + 1), falling, color="0.3")
+    bars.set(xlabel=f"draws, best first (of {len(z):,})", ylabel="responsibility r")
     return fig
 
 
